@@ -1,0 +1,165 @@
+package column
+
+import "cairn/engine/event"
+
+// Builder fills a Batch event by event. Between Begin and Commit the caller sets the parts of one
+// event; Rollback takes them all back, so a bad event leaves no trace in the batch. The zero value is
+// ready; a Builder is used by one goroutine.
+//
+//	b.Begin(timeNanos)
+//	b.SetEvent(name); b.SetUser(user)
+//	c := b.Field(name)         // nil: this event already has a value under the name
+//	c.AppendText(b.Row(), event.KindString, text)
+//	b.Commit()
+type Builder struct {
+	batch   Batch
+	names   Dict // field name to index in batch.Fields
+	lastRow []uint32
+	touched []*Column
+}
+
+const noRow = ^uint32(0)
+
+// Row is the number of the event being built.
+func (b *Builder) Row() uint32 { return uint32(b.batch.Rows) }
+
+// Len is the number of events committed so far.
+func (b *Builder) Len() int { return b.batch.Rows }
+
+// Begin starts an event.
+func (b *Builder) Begin(timeNanos int64) {
+	b.batch.Time = append(b.batch.Time[:b.batch.Rows], timeNanos)
+	b.touched = b.touched[:0]
+}
+
+// SetTime changes the time given to Begin, for formats in which it comes late.
+func (b *Builder) SetTime(timeNanos int64) { b.batch.Time[b.batch.Rows] = timeNanos }
+
+// SetReceived sets the arrival of the event, for a re-import; all events of a batch have one or none.
+func (b *Builder) SetReceived(nanos int64) {
+	b.batch.Received = append(b.batch.Received[:min(len(b.batch.Received), b.batch.Rows)], nanos)
+}
+
+// SetEvent sets the name; call it once per event.
+func (b *Builder) SetEvent(name []byte) { b.set(&b.batch.Event, name) }
+
+// SetUser sets the user; call it at most once per event, not with "".
+func (b *Builder) SetUser(user []byte) { b.set(&b.batch.User, user) }
+
+// SetID sets the insert id; call it at most once per event, not with "".
+func (b *Builder) SetID(id []byte) { b.set(&b.batch.ID, id) }
+
+func (b *Builder) set(c *Column, text []byte) {
+	c.AppendText(b.Row(), event.KindString, text)
+	b.touched = append(b.touched, c)
+}
+
+// Field returns the column of a field for one append in the current row, or nil if the event has
+// already touched it: a duplicate name. The caller must append exactly one value.
+func (b *Builder) Field(name []byte) *Column { return b.FieldAt(b.FieldIndex(name)) }
+
+// FieldIndex returns the index of a field's column, which stays the same until Finish; scanners
+// remember it to skip the look-up of names that come in the same order event after event.
+func (b *Builder) FieldIndex(name []byte) int {
+	i := int(b.names.Intern(name))
+	if i == len(b.batch.Fields) {
+		b.batch.Fields = append(b.batch.Fields, &Column{Name: string(name)})
+		b.lastRow = append(b.lastRow, noRow)
+	}
+	return i
+}
+
+// FieldName returns the name of the field with this index.
+func (b *Builder) FieldName(index int) string { return b.batch.Fields[index].Name }
+
+// FieldAt is Field by index.
+func (b *Builder) FieldAt(index int) *Column {
+	row := b.Row()
+	if b.lastRow[index] == row {
+		return nil
+	}
+	b.lastRow[index] = row
+	c := b.batch.Fields[index]
+	b.touched = append(b.touched, c)
+	return c
+}
+
+// Fields returns the number of fields that the current event has so far, with name, user and id.
+func (b *Builder) Fields() int { return len(b.touched) }
+
+// Commit keeps the event.
+func (b *Builder) Commit() { b.batch.Rows++ }
+
+// Rollback forgets the event being built. Strings that only it had stay in the dictionaries.
+func (b *Builder) Rollback() {
+	row := b.Row()
+	for _, c := range b.touched {
+		if n := c.Len(); n > 0 && c.Row(n-1) == int(row) {
+			c.pop()
+		}
+	}
+	for i, last := range b.lastRow {
+		if last == row {
+			b.lastRow[i] = noRow
+		}
+	}
+	if len(b.batch.Received) > b.batch.Rows {
+		b.batch.Received = b.batch.Received[:b.batch.Rows]
+	}
+	b.touched = b.touched[:0]
+}
+
+// AppendEvent adds an event whole. It is the way in for rows rather than bytes; the caller has
+// checked it (engine.Append does).
+func (b *Builder) AppendEvent(e *event.Event) {
+	b.Begin(e.Time)
+	b.SetEvent([]byte(e.Name))
+	if e.User != "" {
+		b.SetUser([]byte(e.User))
+	}
+	if e.ID != "" {
+		b.SetID([]byte(e.ID))
+	}
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		if f.Value.IsAbsent() {
+			continue
+		}
+		c := b.Field([]byte(f.Name))
+		if c == nil {
+			continue
+		}
+		switch k := f.Value.Kind(); k {
+		case event.KindString, event.KindList, event.KindObject:
+			c.AppendText(b.Row(), k, []byte(f.Value.Text()))
+		default:
+			c.AppendNum(b.Row(), k, f.Value.Bits())
+		}
+	}
+	b.Commit()
+}
+
+// Finish returns the batch and leaves the builder empty for another. Columns without a value are
+// left out.
+func (b *Builder) Finish() *Batch {
+	out := b.batch
+	out.Time = out.Time[:out.Rows]
+	if len(out.Received) != out.Rows {
+		out.Received = nil
+	}
+	kept := make([]*Column, 0, len(out.Fields))
+	for _, c := range out.Fields {
+		if c.Len() > 0 {
+			c.finish(out.Rows)
+			c.Dict.DropTable()
+			kept = append(kept, c)
+		}
+	}
+	out.Fields = kept
+	for _, c := range []*Column{&out.Event, &out.User, &out.ID} {
+		c.finish(out.Rows)
+		c.Dict.DropTable()
+	}
+	*b = Builder{}
+	return &out
+}
