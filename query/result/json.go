@@ -1,0 +1,232 @@
+package result
+
+import (
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"cairn/engine/event"
+)
+
+const exactIntMax = 1 << 53 // JSON readers hold numbers as float64
+
+// AppendJSON appends {"columns":[{"name","type"}…],"rows":[[…]…],"meta":{…}} and a newline.
+func AppendJSON(dst []byte, t *Table) []byte {
+	dst = append(dst, `{"columns":[`...)
+	for i, c := range t.Columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"name":`...)
+		dst = appendString(dst, c.Name)
+		dst = append(dst, `,"type":`...)
+		dst = appendString(dst, string(c.Type))
+		dst = append(dst, '}')
+	}
+	dst = append(dst, `],"rows":[`...)
+	for i, row := range t.Rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '\n', '[')
+		for j, v := range row {
+			if j > 0 {
+				dst = append(dst, ',')
+			}
+			dst = AppendValue(dst, v, t.Meta.Zone())
+		}
+		dst = append(dst, ']')
+	}
+	dst = append(dst, `],`...)
+	dst = append(dst, '\n')
+	dst = append(dst, `"meta":`...)
+	dst = AppendMeta(dst, &t.Meta)
+	return append(dst, '}', '\n')
+}
+
+// AppendNDJSON appends one row object a line and a last line {"meta":{…}}.
+func AppendNDJSON(dst []byte, t *Table) []byte {
+	for _, row := range t.Rows {
+		dst = AppendNDJSONRow(dst, t, row)
+	}
+	dst = append(dst, `{"meta":`...)
+	dst = AppendMeta(dst, &t.Meta)
+	return append(dst, '}', '\n')
+}
+
+// AppendNDJSONRow appends one row of t as an object and a newline, for writers that stream.
+func AppendNDJSONRow(dst []byte, t *Table, row []event.Value) []byte {
+	dst = append(dst, '{')
+	for j, v := range row {
+		if j > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, t.Columns[j].Name)
+		dst = append(dst, ':')
+		dst = AppendValue(dst, v, t.Meta.Zone())
+	}
+	return append(dst, '}', '\n')
+}
+
+// AppendMeta appends the meta object.
+func AppendMeta(dst []byte, m *Meta) []byte {
+	dst = append(dst, `{"snapshot":`...)
+	dst = appendString(dst, m.Snapshot)
+	dst = append(dst, `,"tz":`...)
+	dst = appendString(dst, m.Zone().String())
+	dst = append(dst, `,"complete_until":`...)
+	if m.CompleteUntil == 0 {
+		dst = append(dst, "null"...)
+	} else {
+		dst = appendTime(dst, m.CompleteUntil, m.Zone())
+	}
+	dst = append(dst, `,"exact":`...)
+	dst = strconv.AppendBool(dst, m.Exact)
+	if !m.Exact {
+		dst = append(dst, `,"error":`...)
+		dst = appendFloat(dst, m.ErrorBound)
+	}
+	dst = append(dst, `,"partial":`...)
+	dst = strconv.AppendBool(dst, m.Partial)
+	dst = append(dst, `,"truncated":`...)
+	dst = strconv.AppendBool(dst, m.Truncated)
+	dst = append(dst, `,"segments":`...)
+	dst = strconv.AppendInt(dst, int64(m.Segments), 10)
+	dst = append(dst, `,"rows":`...)
+	dst = strconv.AppendInt(dst, m.RowsRead, 10)
+	dst = append(dst, `,"bytes":`...)
+	dst = strconv.AppendInt(dst, m.BytesRead, 10)
+	dst = append(dst, `,"seconds":`...)
+	dst = strconv.AppendFloat(dst, math.Round(m.Elapsed.Seconds()*1e6)/1e6, 'f', -1, 64)
+	dst = append(dst, `,"warnings":[`...)
+	for i, w := range m.Warnings {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, w)
+	}
+	return append(dst, ']', '}')
+}
+
+// AppendValue appends v as JSON by the rules of the package.
+func AppendValue(dst []byte, v event.Value, zone *time.Location) []byte {
+	switch v.Kind() {
+	case event.KindBool:
+		return strconv.AppendBool(dst, v.AsBool())
+	case event.KindInt:
+		i := v.AsInt()
+		if i > exactIntMax || i < -exactIntMax {
+			dst = append(dst, '"')
+			dst = strconv.AppendInt(dst, i, 10)
+			return append(dst, '"')
+		}
+		return strconv.AppendInt(dst, i, 10)
+	case event.KindFloat:
+		return appendFloat(dst, v.AsFloat())
+	case event.KindString:
+		return appendString(dst, v.AsString())
+	case event.KindList, event.KindObject:
+		return append(dst, v.Text()...)
+	case event.KindTime:
+		return appendTime(dst, v.AsInt(), zone)
+	case event.KindDuration:
+		return appendSeconds(dst, v.AsInt())
+	default:
+		return append(dst, "null"...)
+	}
+}
+
+func appendTime(dst []byte, nanos int64, zone *time.Location) []byte {
+	dst = append(dst, '"')
+	dst = time.Unix(0, nanos).In(zone).AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, '"')
+}
+
+// appendSeconds writes nanoseconds as seconds, exactly.
+func appendSeconds(dst []byte, nanos int64) []byte {
+	magnitude := uint64(nanos)
+	if nanos < 0 {
+		dst = append(dst, '-')
+		magnitude = -magnitude
+	}
+	dst = strconv.AppendUint(dst, magnitude/1e9, 10)
+	fraction := magnitude % 1e9
+	if fraction == 0 {
+		return dst
+	}
+	start := len(dst)
+	dst = strconv.AppendUint(dst, fraction+1e9, 10) // a leading 1 keeps the zeros
+	dst[start] = '.'
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
+
+// appendFloat writes the shortest text that reads back as f and as a float.
+func appendFloat(dst []byte, f float64) []byte {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return append(dst, "null"...)
+	}
+	magnitude := math.Abs(f)
+	if magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21) {
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	start := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
+	for _, c := range dst[start:] {
+		if c == '.' {
+			return dst
+		}
+	}
+	return append(dst, '.', '0')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString writes a JSON string. Invalid UTF-8 becomes U+FFFD; the line separators U+2028 and
+// U+2029 are escaped, as JavaScript once wanted.
+func appendString(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		b := s[i]
+		if b >= 0x20 && b != '"' && b != '\\' && b < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if b < utf8.RuneSelf {
+			dst = append(dst, s[start:i]...)
+			switch b {
+			case '"', '\\':
+				dst = append(dst, '\\', b)
+			case '\n':
+				dst = append(dst, '\\', 'n')
+			case '\r':
+				dst = append(dst, '\\', 'r')
+			case '\t':
+				dst = append(dst, '\\', 't')
+			default:
+				dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
+			}
+			i++
+			start = i
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, "\ufffd"...)
+			start = i + size
+		case r == '\u2028' || r == '\u2029':
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, '\\', 'u', '2', '0', '2', hexDigits[r&15])
+			start = i + size
+		}
+		i += size
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
