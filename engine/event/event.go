@@ -12,7 +12,7 @@ type Event struct {
 	ID       string // insert id, for exact de-duplication; "" when absent
 	Received int64  // the server's clock on arrival, Unix nanoseconds; 0 lets the engine set it
 	// Fields are in the order of arrival. A name occurs once. Nested objects are dotted
-	// (payload.action); see DottedNames for keys that carry a dot themselves.
+	// (payload.action); see FieldDots for keys that carry a dot themselves.
 	Fields []Field
 }
 
@@ -32,7 +32,7 @@ func (e *Event) Get(name string) Value {
 	return Value{}
 }
 
-// FieldDots is the name of a hidden field that lists, separated by newlines and sorted, the names
+// FieldDots is the name of a hidden field that lists, a line each and sorted (see FormatDots), the names
 // in an event whose dots are part of a JSON key rather than a step into a nested object. It keeps
 // {"a.b": 1} apart from {"a": {"b": 1}} when an event is written out again; queries never see it.
 const FieldDots = "\x00dots"
