@@ -1,0 +1,2 @@
+// Package segment holds immutable, sorted runs of events: the writer, the reader and the format.
+package segment

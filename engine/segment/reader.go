@@ -1,0 +1,244 @@
+package segment
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"cairn/engine/event"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Reader gives access to the rows of one segment, sealed or hot, sorted by (user, time). Rows of
+// one user at one time are in no defined order. It is safe for concurrent use; whatever it returns
+// is shared and must not be modified.
+type Reader struct {
+	info  func() *Info
+	event *Column
+	time  *Column
+	recv  *Column
+	id    *Column // nil: no row has an insert id
+	// fields by name.
+	fields []*Column
+	users  userData
+	sealed *sealed // nil: hot
+	hot    *hot    // nil: sealed
+	rows   int
+	// blockRows is the number of rows in every block but the last.
+	blockRows int
+
+	rowUsers struct {
+		sync.Mutex
+		blocks map[int][]uint32
+	}
+}
+
+// userData is what a segment knows about its users; see the methods of Reader.
+type userData interface {
+	runs() (*userRuns, error)
+	all() (*roaring.Bitmap, error)
+	event(code uint32) (*roaring.Bitmap, error)
+}
+
+// userRuns are the users of a segment and where their rows start.
+type userRuns struct {
+	users  []uint32
+	starts []uint32 // one more than users
+}
+
+// Column is one attribute of the rows of a segment.
+type Column struct {
+	name    string
+	ordinal int
+	reader  *Reader
+	data    columnData
+}
+
+// columnData is where a Column gets its parts from; see the methods of Column.
+type columnData interface {
+	info() (*ColumnInfo, error)
+	dict() (*Dictionary, error)
+	block(b int) (*Vector, error)
+	postings(code uint32) (*roaring.Bitmap, bool, error)
+	find(v event.Value) (uint32, bool, error)
+	mayContain(v event.Value) bool
+}
+
+// Info returns the summary of the segment.
+func (r *Reader) Info() Info { return *r.info() }
+
+// Len returns the number of rows.
+func (r *Reader) Len() int { return r.rows }
+
+// Blocks returns the number of blocks.
+func (r *Reader) Blocks() int { return (r.rows + r.blockRows - 1) / r.blockRows }
+
+// BlockRows returns the number of rows of every block but the last.
+func (r *Reader) BlockRows() int { return r.blockRows }
+
+// BlockRange returns the rows [from, to) of block b.
+func (r *Reader) BlockRange(b int) (from, to int) {
+	return b * r.blockRows, min((b+1)*r.blockRows, r.rows)
+}
+
+// Hot reports whether the segment is in memory only, not encoded.
+func (r *Reader) Hot() bool { return r.hot != nil }
+
+// Field returns the column of a field, or nil if no row has it.
+func (r *Reader) Field(name string) *Column {
+	if i, ok := slices.BinarySearchFunc(r.fields, name, func(c *Column, name string) int { return strings.Compare(c.name, name) }); ok {
+		return r.fields[i]
+	}
+	return nil
+}
+
+// Fields returns the columns of all fields by name, hidden ones included.
+func (r *Reader) Fields() []*Column { return r.fields }
+
+// Event returns the column of event names: dictionary-coded, in every row.
+func (r *Reader) Event() *Column { return r.event }
+
+// Time returns the column of times: numeric ints, Unix nanoseconds, in every row.
+func (r *Reader) Time() *Column { return r.time }
+
+// Received returns the column of arrival times: numeric ints, Unix nanoseconds, in every row.
+func (r *Reader) Received() *Column { return r.recv }
+
+// ID returns the column of insert ids, or nil if no row has one.
+func (r *Reader) ID() *Column { return r.id }
+
+// UserRuns returns the users of the segment, ascending, NoUser first if there are rows without one;
+// the rows of users[i] are starts[i] to starts[i+1], so starts has one more element.
+func (r *Reader) UserRuns() (users, starts []uint32, err error) {
+	runs, err := r.users.runs()
+	if err != nil {
+		return nil, nil, err
+	}
+	return runs.users, runs.starts, nil
+}
+
+// UserRows returns the rows [from, to) of a user; from equals to if there are none.
+func (r *Reader) UserRows(user uint32) (from, to int, err error) {
+	runs, err := r.users.runs()
+	if err != nil {
+		return 0, 0, err
+	}
+	if i, ok := slices.BinarySearch(runs.users, user); ok {
+		return int(runs.starts[i]), int(runs.starts[i+1]), nil
+	}
+	return 0, 0, nil
+}
+
+// RowUsers returns the dense user id of every row of a block.
+func (r *Reader) RowUsers(block int) ([]uint32, error) {
+	r.rowUsers.Lock()
+	defer r.rowUsers.Unlock()
+	if ids := r.rowUsers.blocks[block]; ids != nil {
+		return ids, nil
+	}
+	runs, err := r.users.runs()
+	if err != nil {
+		return nil, err
+	}
+	from, to := r.BlockRange(block)
+	ids := make([]uint32, to-from)
+	i, ok := slices.BinarySearch(runs.starts, uint32(from))
+	if !ok {
+		i--
+	}
+	for row := from; row < to; i++ {
+		end := min(int(runs.starts[i+1]), to)
+		u := runs.users[i]
+		for ; row < end; row++ {
+			ids[row-from] = u
+		}
+	}
+	if r.rowUsers.blocks == nil {
+		r.rowUsers.blocks = make(map[int][]uint32)
+	}
+	r.rowUsers.blocks[block] = ids
+	return ids, nil
+}
+
+// AllUsers returns the users of the segment, without NoUser.
+func (r *Reader) AllUsers() (*roaring.Bitmap, error) { return r.users.all() }
+
+// EventUsers returns the users, without NoUser, who did the event whose name has the given code in
+// the dictionary of the event column.
+func (r *Reader) EventUsers(code uint32) (*roaring.Bitmap, error) { return r.users.event(code) }
+
+// Name returns the name of the field, or "event", "time", "received", "id".
+func (c *Column) Name() string { return c.name }
+
+// Info describes the column. In a hot segment the first call reads the whole column.
+func (c *Column) Info() ColumnInfo {
+	info, err := c.data.info()
+	if err != nil {
+		return ColumnInfo{Name: c.name}
+	}
+	return *info
+}
+
+// Dict returns the dictionary, or nil if the column is numeric.
+func (c *Column) Dict() (*Dictionary, error) { return c.data.dict() }
+
+// Block returns the values of block b.
+func (c *Column) Block(b int) (*Vector, error) { return c.data.block(b) }
+
+// Postings returns the rows with the code. ok is false if the column is not indexed, and then the
+// codes of its blocks are to be looked at.
+func (c *Column) Postings(code uint32) (rows *roaring.Bitmap, ok bool, err error) {
+	return c.data.postings(code)
+}
+
+// Find returns the code of exactly v in a dictionary-coded column, reading no more of the
+// dictionary than it must.
+func (c *Column) Find(v event.Value) (code uint32, ok bool, err error) { return c.data.find(v) }
+
+// MayContain reports whether a row may hold a value equal to v (1 and 1.0 are equal). It looks at
+// the zone map and at a bloom filter if there is one; true may be wrong, false is not.
+func (c *Column) MayContain(v event.Value) bool { return c.data.mayContain(v) }
+
+// PresentRows returns the rows that have a value.
+func (c *Column) PresentRows() (*roaring.Bitmap, error) {
+	out := roaring.New()
+	var rows []uint32
+	for b := range c.reader.Blocks() {
+		v, err := c.Block(b)
+		if err != nil {
+			return nil, err
+		}
+		from, to := c.reader.BlockRange(b)
+		if v.Present == nil {
+			out.AddRange(uint64(from), uint64(to))
+			continue
+		}
+		rows = v.Present.appendRows(rows[:0], uint32(from))
+		out.AddMany(rows)
+	}
+	return out, nil
+}
+
+// zoneExcludes reports whether the zone map rules out every value equal to v.
+func zoneExcludes(info *ColumnInfo, v event.Value) bool {
+	if info.Present == 0 {
+		return true
+	}
+	if v.IsNumber() {
+		if !info.Kinds.Has(event.KindInt) && !info.Kinds.Has(event.KindFloat) {
+			return true
+		}
+		if info.Min.IsNumber() && event.CompareNumbers(v, info.Min) < 0 {
+			return true
+		}
+		return info.Max.IsNumber() && event.CompareNumbers(v, info.Max) > 0
+	}
+	if !info.Kinds.Has(v.Kind()) {
+		return true
+	}
+	if event.Compare(v, info.Min) < 0 {
+		return true
+	}
+	return !info.Max.IsAbsent() && event.Compare(v, info.Max) > 0
+}
