@@ -30,6 +30,8 @@ type Column struct {
 	Kinds []event.Kind
 	Kind  event.Kind
 	Dict  Dict
+
+	added uint32 // the row that last brought a new string into Dict, plus one
 }
 
 // Len returns the number of values present.
@@ -83,7 +85,17 @@ func (c *Column) SizeBytes() int {
 
 // AppendText appends a string, list or object in row.
 func (c *Column) AppendText(row uint32, kind event.Kind, text []byte) {
-	c.appendBits(row, kind, uint64(c.Dict.Intern(text)))
+	c.AppendTextHash(row, kind, text, Hash(text))
+}
+
+// AppendTextHash is AppendText for a caller that knows Hash(text).
+func (c *Column) AppendTextHash(row uint32, kind event.Kind, text []byte, hash uint32) {
+	n := len(c.Dict.ends)
+	code := c.Dict.InternHash(text, hash)
+	if int(code) == n {
+		c.added = row + 1
+	}
+	c.appendBits(row, kind, uint64(code))
 }
 
 // AppendNum appends a null, bool, int or float in row by its bits (event.Value.Bits).
@@ -119,15 +131,19 @@ func (c *Column) appendKind(kind event.Kind) {
 
 // makeSparse writes out the row numbers of a column that so far had a value in every row.
 func (c *Column) makeSparse() {
-	c.Rows = make([]uint32, len(c.Bits), max(16, 2*len(c.Bits)))
+	c.Rows = make([]uint32, len(c.Bits), max(16, cap(c.Bits)))
 	for i := range c.Rows {
 		c.Rows[i] = uint32(i)
 	}
 }
 
-// pop takes the last value back.
-func (c *Column) pop() {
+// pop takes back the value of the last row, with the string that it alone has.
+func (c *Column) pop(row uint32) {
 	n := len(c.Bits) - 1
+	if isText(c.KindAt(n)) && c.added == row+1 {
+		c.Dict.dropLast()
+	}
+	c.added = 0
 	c.Bits = c.Bits[:n]
 	if c.Rows != nil {
 		c.Rows = c.Rows[:n]
@@ -137,11 +153,20 @@ func (c *Column) pop() {
 	}
 }
 
-// finish makes the column fit a batch of rows rows: one that stops short of the last row becomes
-// sparse.
+// finish makes the column fit a batch of rows rows: it is dense exactly if every row has a value,
+// and has kinds exactly if they differ.
 func (c *Column) finish(rows int) {
-	if c.Rows == nil && len(c.Bits) != rows {
+	switch {
+	case len(c.Bits) == rows:
+		c.Rows = nil
+	case c.Rows == nil:
 		c.makeSparse()
+	}
+	if len(c.Kinds) > 0 && !slices.ContainsFunc(c.Kinds, func(k event.Kind) bool { return k != c.Kinds[0] }) {
+		c.Kind, c.Kinds = c.Kinds[0], nil
+	}
+	if c.Dict.Len() == 0 {
+		c.Dict = Dict{}
 	}
 }
 

@@ -16,6 +16,8 @@ type Builder struct {
 	names   Dict // field name to index in batch.Fields
 	lastRow []uint32
 	touched []*Column
+	expect  int // events to come, by Grow
+	last    *formerBatch
 }
 
 const noRow = ^uint32(0)
@@ -41,16 +43,25 @@ func (b *Builder) SetReceived(nanos int64) {
 }
 
 // SetEvent sets the name; call it once per event.
-func (b *Builder) SetEvent(name []byte) { b.set(&b.batch.Event, name) }
+func (b *Builder) SetEvent(name []byte) { b.set(&b.batch.Event, name, Hash(name)) }
 
 // SetUser sets the user; call it at most once per event, not with "".
-func (b *Builder) SetUser(user []byte) { b.set(&b.batch.User, user) }
+func (b *Builder) SetUser(user []byte) { b.set(&b.batch.User, user, Hash(user)) }
 
 // SetID sets the insert id; call it at most once per event, not with "".
-func (b *Builder) SetID(id []byte) { b.set(&b.batch.ID, id) }
+func (b *Builder) SetID(id []byte) { b.set(&b.batch.ID, id, Hash(id)) }
 
-func (b *Builder) set(c *Column, text []byte) {
-	c.AppendText(b.Row(), event.KindString, text)
+// SetEventHash, SetUserHash and SetIDHash are for a caller that knows Hash of the text.
+func (b *Builder) SetEventHash(name []byte, hash uint32) { b.set(&b.batch.Event, name, hash) }
+
+// SetUserHash is SetUser with Hash(user).
+func (b *Builder) SetUserHash(user []byte, hash uint32) { b.set(&b.batch.User, user, hash) }
+
+// SetIDHash is SetID with Hash(id).
+func (b *Builder) SetIDHash(id []byte, hash uint32) { b.set(&b.batch.ID, id, hash) }
+
+func (b *Builder) set(c *Column, text []byte, hash uint32) {
+	c.AppendTextHash(b.Row(), event.KindString, text, hash)
 	b.touched = append(b.touched, c)
 }
 
@@ -63,7 +74,11 @@ func (b *Builder) Field(name []byte) *Column { return b.FieldAt(b.FieldIndex(nam
 func (b *Builder) FieldIndex(name []byte) int {
 	i := int(b.names.Intern(name))
 	if i == len(b.batch.Fields) {
-		b.batch.Fields = append(b.batch.Fields, &Column{Name: string(name)})
+		c := &Column{Name: string(name)}
+		if b.expect > 0 {
+			b.last.grow(c, b.last.fields[c.Name], b.expect)
+		}
+		b.batch.Fields = append(b.batch.Fields, c)
 		b.lastRow = append(b.lastRow, noRow)
 	}
 	return i
@@ -90,12 +105,12 @@ func (b *Builder) Fields() int { return len(b.touched) }
 // Commit keeps the event.
 func (b *Builder) Commit() { b.batch.Rows++ }
 
-// Rollback forgets the event being built. Strings that only it had stay in the dictionaries.
+// Rollback forgets the event being built, with the strings that only it had.
 func (b *Builder) Rollback() {
 	row := b.Row()
 	for _, c := range b.touched {
 		if n := c.Len(); n > 0 && c.Row(n-1) == int(row) {
-			c.pop()
+			c.pop(row)
 		}
 	}
 	for i, last := range b.lastRow {
@@ -147,6 +162,10 @@ func (b *Builder) Finish() *Batch {
 	if len(out.Received) != out.Rows {
 		out.Received = nil
 	}
+	next := Builder{touched: b.touched[:0], lastRow: b.lastRow[:0]}
+	if b.expect > 0 {
+		next.last = newFormerBatch(&out)
+	}
 	kept := make([]*Column, 0, len(out.Fields))
 	for _, c := range out.Fields {
 		if c.Len() > 0 {
@@ -160,6 +179,6 @@ func (b *Builder) Finish() *Batch {
 		c.finish(out.Rows)
 		c.Dict.DropTable()
 	}
-	*b = Builder{}
+	*b = next
 	return &out
 }

@@ -3,8 +3,6 @@ package column
 import (
 	"math/bits"
 	"unsafe"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // Dict gives each distinct byte string a number, in order of first appearance. The zero value is
@@ -12,18 +10,19 @@ import (
 type Dict struct {
 	bytes []byte
 	ends  []uint32 // ends[i] is where string i ends in bytes
-	table []uint32 // open addressing; 0 is free, else number + 1
-	tags  []uint32 // upper hash bits of string i, to skip most comparisons
+	// table is open addressing with linear probing; 0 is free, else hash<<32 | number+1. The slot is
+	// taken from the hash's low bits, so that growing does not read the strings.
+	table []uint64
 }
 
 // Len returns the number of distinct strings.
 func (d *Dict) Len() int { return len(d.ends) }
 
 // SizeBytes returns the memory that the dictionary holds.
-func (d *Dict) SizeBytes() int { return cap(d.bytes) + 4*(cap(d.ends)+cap(d.table)+cap(d.tags)) }
+func (d *Dict) SizeBytes() int { return cap(d.bytes) + 4*cap(d.ends) + 8*cap(d.table) }
 
 // Bytes returns string i. The slice belongs to the dictionary and must not be changed; it stays
-// valid until Reset.
+// valid until Load.
 func (d *Dict) Bytes(i uint32) []byte {
 	start := uint32(0)
 	if i > 0 {
@@ -32,7 +31,7 @@ func (d *Dict) Bytes(i uint32) []byte {
 	return d.bytes[start:d.ends[i]:d.ends[i]]
 }
 
-// String returns string i without copying; it is valid until Reset.
+// String returns string i without copying; it is valid until Load.
 func (d *Dict) String(i uint32) string {
 	b := d.Bytes(i)
 	return unsafe.String(unsafe.SliceData(b), len(b))
@@ -40,44 +39,45 @@ func (d *Dict) String(i uint32) string {
 
 // Intern returns the number of s, adding it if it is new. It keeps no reference to s and, once the
 // buffers have grown, allocates nothing.
-func (d *Dict) Intern(s []byte) uint32 {
-	h := xxhash.Sum64(s)
+func (d *Dict) Intern(s []byte) uint32 { return d.InternHash(s, Hash(s)) }
+
+// InternHash is Intern for a caller that knows Hash(s).
+func (d *Dict) InternHash(s []byte, hash uint32) uint32 {
 	if len(d.ends)*2 >= len(d.table) {
 		d.grow()
 	}
-	mask := uint32(len(d.table) - 1)
-	tag := uint32(h >> 32)
-	for slot := uint32(h) & mask; ; slot = (slot + 1) & mask {
-		n := d.table[slot]
-		if n == 0 {
+	table := d.table
+	mask := uint32(len(table) - 1)
+	for slot := hash & mask; ; slot = (slot + 1) & mask {
+		entry := table[slot&mask]
+		if entry == 0 {
 			d.bytes = append(d.bytes, s...)
 			d.ends = append(d.ends, uint32(len(d.bytes)))
-			d.tags = append(d.tags, tag)
-			d.table[slot] = uint32(len(d.ends))
-			return uint32(len(d.ends)) - 1
-		}
-		if d.tags[n-1] == tag && string(d.Bytes(n-1)) == string(s) {
+			n := uint32(len(d.ends))
+			table[slot] = uint64(hash)<<32 | uint64(n)
 			return n - 1
+		}
+		if uint32(entry>>32) == hash && string(d.Bytes(uint32(entry)-1)) == string(s) {
+			return uint32(entry) - 1
 		}
 	}
 }
 
-// Find returns the number of s if the dictionary has it. A dictionary built by Append alone has no
-// table and finds nothing.
+// Find returns the number of s if the dictionary has it. A dictionary without a table (Load without
+// one, DropTable) finds nothing.
 func (d *Dict) Find(s []byte) (uint32, bool) {
 	if len(d.table) == 0 {
 		return 0, false
 	}
-	h := xxhash.Sum64(s)
+	hash := Hash(s)
 	mask := uint32(len(d.table) - 1)
-	tag := uint32(h >> 32)
-	for slot := uint32(h) & mask; ; slot = (slot + 1) & mask {
-		n := d.table[slot]
-		if n == 0 {
+	for slot := hash & mask; ; slot = (slot + 1) & mask {
+		entry := d.table[slot]
+		if entry == 0 {
 			return 0, false
 		}
-		if d.tags[n-1] == tag && string(d.Bytes(n-1)) == string(s) {
-			return n - 1, true
+		if uint32(entry>>32) == hash && string(d.Bytes(uint32(entry)-1)) == string(s) {
+			return uint32(entry) - 1, true
 		}
 	}
 }
@@ -87,43 +87,62 @@ func (d *Dict) grow() {
 	if len(d.table) > 0 {
 		size = len(d.table) * 4
 	}
-	d.table = make([]uint32, size)
-	mask := uint32(size - 1)
-	for i := range d.ends {
-		slot := uint32(xxhash.Sum64(d.Bytes(uint32(i)))) & mask
-		for d.table[slot] != 0 {
+	d.setTable(make([]uint64, size))
+}
+
+// setTable moves the entries of the table into an empty one of another size (a power of two).
+func (d *Dict) setTable(table []uint64) {
+	mask := uint32(len(table) - 1)
+	for _, entry := range d.table {
+		if entry == 0 {
+			continue
+		}
+		slot := uint32(entry>>32) & mask
+		for table[slot] != 0 {
 			slot = (slot + 1) & mask
 		}
-		d.table[slot] = uint32(i) + 1
+		table[slot] = entry
 	}
+	d.table = table
+}
+
+// dropLast takes back the string added last. Nothing was added to the table after it, so that its
+// slot is simply free again.
+func (d *Dict) dropLast() {
+	n := uint32(len(d.ends))
+	hash := Hash(d.Bytes(n - 1))
+	mask := uint32(len(d.table) - 1)
+	slot := hash & mask
+	for uint32(d.table[slot]) != n {
+		slot = (slot + 1) & mask
+	}
+	d.table[slot] = 0
+	d.bytes = d.bytes[:len(d.bytes)-len(d.Bytes(n-1))]
+	d.ends = d.ends[:n-1]
 }
 
 // Load replaces the content with the given strings, laid end to end in data, ends[i] being the end
 // of string i; it takes both slices over. It is for decoders of dictionaries already known to be
 // free of repeats; Find works afterwards only if withTable is set.
 func (d *Dict) Load(data []byte, ends []uint32, withTable bool) {
-	d.bytes, d.ends, d.table, d.tags = data, ends, nil, nil
+	d.bytes, d.ends, d.table = data, ends, nil
 	if !withTable || len(ends) == 0 {
 		return
 	}
-	d.tags = make([]uint32, len(ends))
+	d.table = make([]uint64, 1<<max(4, bits.Len(uint(len(ends)*2))))
+	mask := uint32(len(d.table) - 1)
 	for i := range ends {
-		d.tags[i] = uint32(xxhash.Sum64(d.Bytes(uint32(i))) >> 32)
-	}
-	size := 1 << max(4, bits.Len(uint(len(ends)*2)))
-	d.table = make([]uint32, size)
-	mask := uint32(size - 1)
-	for i := range ends {
-		slot := uint32(xxhash.Sum64(d.Bytes(uint32(i)))) & mask
+		hash := Hash(d.Bytes(uint32(i)))
+		slot := hash & mask
 		for d.table[slot] != 0 {
 			slot = (slot + 1) & mask
 		}
-		d.table[slot] = uint32(i) + 1
+		d.table[slot] = uint64(hash)<<32 | uint64(i+1)
 	}
 }
 
 // DropTable frees the hash table of a dictionary that will only be read by number.
-func (d *Dict) DropTable() { d.table, d.tags = nil, nil }
+func (d *Dict) DropTable() { d.table = nil }
 
 // Raw returns the strings laid end to end and their ends. Both belong to the dictionary.
 func (d *Dict) Raw() (data []byte, ends []uint32) { return d.bytes, d.ends }

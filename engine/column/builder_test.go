@@ -1,0 +1,110 @@
+package column
+
+import (
+	"fmt"
+	"reflect"
+	"testing"
+
+	"cairn/engine/event"
+)
+
+func TestHashOfWordsIsHash(t *testing.T) {
+	for n := range 40 {
+		s := []byte("abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGH")[:n]
+		h := HashStart()
+		rest := s
+		for len(rest) >= 8 {
+			var word uint64
+			for i := range 8 {
+				word |= uint64(rest[i]) << (8 * i)
+			}
+			h = HashStep(h, word)
+			rest = rest[8:]
+		}
+		var tail uint64
+		for i, c := range rest {
+			tail |= uint64(c) << (8 * i)
+		}
+		if got := HashEnd(h, tail); got != Hash(s) {
+			t.Errorf("%d bytes: %x by words, %x whole", n, got, Hash(s))
+		}
+	}
+}
+
+func TestDictNumbersByFirstAppearance(t *testing.T) {
+	var d Dict
+	for i := range 5000 {
+		if got := d.Intern(fmt.Appendf(nil, "s%d", i%1700)); int(got) != i%1700 {
+			t.Fatalf("string %d has number %d", i%1700, got)
+		}
+	}
+	if _, ok := d.Find([]byte("absent")); ok || d.Len() != 1700 {
+		t.Fatalf("%d strings", d.Len())
+	}
+	d.dropLast()
+	if _, ok := d.Find([]byte("s1699")); ok {
+		t.Fatal("a dropped string is found")
+	}
+	if got := d.Intern([]byte("s1699")); got != 1699 {
+		t.Fatalf("a dropped string comes back as %d", got)
+	}
+	data, ends := d.Raw()
+	var loaded Dict
+	loaded.Load(data, ends, true)
+	for i := range 1700 {
+		if n, ok := loaded.Find(fmt.Appendf(nil, "s%d", i)); !ok || int(n) != i {
+			t.Fatalf("loaded: string %d has number %d", i, n)
+		}
+	}
+}
+
+// TestRollbackLeavesNoTrace builds the same events with and without bad ones in between, in batches
+// one after the other, and compares the batches down to their dictionaries.
+func TestRollbackLeavesNoTrace(t *testing.T) {
+	for _, grow := range []bool{false, true} {
+		var clean, messy Builder
+		for round := range 3 {
+			if grow {
+				clean.Grow(50)
+				messy.Grow(50)
+			}
+			for i := range 50 {
+				e := event.Event{Time: int64(i), Name: fmt.Sprint("e", i%7), User: fmt.Sprint("u", i%11), Fields: []event.Field{
+					{Name: "a", Value: event.String(fmt.Sprint("x", i%13, round))}, {Name: "n", Value: event.Int(int64(i))},
+				}}
+				if i%3 == 0 {
+					e.ID = fmt.Sprint("id", i)
+					e.Fields = append(e.Fields, event.Field{Name: "sparse", Value: event.Float(0.5)})
+				}
+				clean.AppendEvent(&e)
+
+				messy.Begin(-1)
+				messy.SetReceived(5)
+				messy.SetEvent([]byte(fmt.Sprint("e", i%7)))
+				messy.SetUser([]byte(fmt.Sprint("bad", i)))
+				messy.Field([]byte("a")).AppendText(messy.Row(), event.KindList, fmt.Appendf(nil, "x%d%d", i%13, round))
+				messy.Field([]byte("n")).AppendText(messy.Row(), event.KindString, []byte("new"))
+				messy.Field(fmt.Appendf(nil, "bad%d", i)).AppendNum(messy.Row(), event.KindNull, 0)
+				if messy.Field([]byte("a")) != nil {
+					t.Fatal("a name is taken twice")
+				}
+				messy.Rollback()
+				messy.AppendEvent(&e)
+			}
+			a, b := clean.Finish(), messy.Finish()
+			for _, batch := range []*Batch{a, b} {
+				for _, c := range append([]*Column{&batch.Event, &batch.User, &batch.ID}, batch.Fields...) {
+					c.added = 0
+				}
+			}
+			for i := range a.Fields {
+				if !reflect.DeepEqual(a.Fields[i], b.Fields[i]) {
+					t.Errorf("grow=%v round %d: columns differ:\n%+v\n%+v", grow, round, a.Fields[i], b.Fields[i])
+				}
+			}
+			if !reflect.DeepEqual(a, b) {
+				t.Fatalf("grow=%v round %d: batches differ:\n%+v\n%+v", grow, round, a, b)
+			}
+		}
+	}
+}
