@@ -1,13 +1,8 @@
 package segment
 
-import (
-	"errors"
-
-	"cairn/engine/event"
-)
+import "errors"
 
 type sealed struct{}
-type hot struct{}
 
 var errSoon = errors.New("segment: not implemented")
 
@@ -23,20 +18,6 @@ func Merge(readers []*Reader, opt BuildOptions) ([]*Encoded, error) { return nil
 func Open(directory []byte, src ChunkSource, cache Cache, id uint64) (*Reader, error) {
 	return nil, errSoon
 }
-
-// NewHot makes the rows of the inputs readable in memory. Columns are put in order on first use and
-// then kept. The inputs must not change any more.
-func NewHot(inputs []Input) *Reader { return nil }
-
-// Row is one event as stored. User is its dense id, Event.User is empty.
-type Row struct {
-	Event event.Event
-	User  uint32
-}
-
-// Rows reads the given rows, ascending, whole: every field, hidden ones included, in the order of
-// their names. nil reads all.
-func (r *Reader) Rows(rows []uint32) ([]Row, error) { return nil, errSoon }
 
 // Verify checks every checksum and recomputes every index from the columns. It returns all that it
 // finds wrong.
