@@ -65,7 +65,11 @@ func (r *Reader) readRows(out []Row, block int, rows []uint16) error {
 		if err != nil {
 			return err
 		}
-		s.each(v, rows, func(i int, value event.Value) { set(&out[i].Event, value) })
+		dict, err := c.Dict()
+		if err != nil {
+			return err
+		}
+		s.each(v, dict, rows, func(i int, value event.Value) { set(&out[i].Event, value) })
 		return nil
 	}
 	if err := read(r.time, func(e *event.Event, v event.Value) { e.Time = v.AsInt() }); err != nil {
@@ -105,7 +109,7 @@ type rowScratch struct {
 }
 
 // each calls f for every row that has a value.
-func (s *rowScratch) each(v *Vector, rows []uint16, f func(i int, value event.Value)) {
+func (s *rowScratch) each(v *Vector, dict *Dictionary, rows []uint16, f func(i int, value event.Value)) {
 	if v.Len == 0 {
 		return
 	}
@@ -114,7 +118,7 @@ func (s *rowScratch) each(v *Vector, rows []uint16, f func(i int, value event.Va
 		s.codes = v.Codes(s.codes[:0], rows)
 		for i, c := range s.codes {
 			if c != AbsentCode {
-				f(i, v.Dict.Value(c))
+				f(i, dict.Value(c))
 			}
 		}
 	case v.Kind == event.KindInt:

@@ -62,7 +62,7 @@ func (p *plain) vectors(blockRows int) []*Vector {
 	blocks := p.blocks(blockRows)
 	out := make([]*Vector, len(blocks))
 	for i, b := range blocks {
-		v := &Vector{Rows: b.rows, Len: b.n, Dict: p.dict}
+		v := &Vector{Rows: b.rows, Len: b.n}
 		if b.present != nil {
 			v.Present = newPresence(b.present, b.rows)
 		}

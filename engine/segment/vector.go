@@ -54,8 +54,6 @@ type Vector struct {
 	Scale   int64
 	Exp     uint8
 	RawBits bool
-
-	Dict *Dictionary // what the codes mean; nil in a numeric vector
 }
 
 // Numeric reports whether the vector holds numbers rather than dictionary codes.
@@ -102,21 +100,17 @@ func (v *Vector) position(row int) (int, bool) {
 	return v.Present.Position(row)
 }
 
-// Value returns the value in a row, absent if there is none.
-func (v *Vector) Value(row int) event.Value {
+// Value returns the value in a row, absent if there is none. dict is the dictionary of the column,
+// not looked at if the vector is numeric.
+func (v *Vector) Value(row int, dict *Dictionary) event.Value {
 	i, ok := v.position(row)
 	if !ok {
 		return event.Value{}
 	}
-	return v.packedValue(i)
-}
-
-func (v *Vector) packedValue(i int) event.Value {
-	code := v.code(i)
-	if v.Dict != nil {
-		return v.Dict.Value(uint32(code))
+	if v.Numeric() {
+		return v.number(v.code(i))
 	}
-	return v.number(code)
+	return dict.Value(uint32(v.code(i)))
 }
 
 // number turns a code of a numeric vector into its value.
