@@ -5,8 +5,21 @@ type Events struct {
 	Pos Pos
 }
 
+func (p *parser) events(pos Pos) Stage { return &Events{Pos: pos} }
+
 // Position returns where the stage stands.
 func (s *Events) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Events) Keyword() string { return "events" }
+
+func (s *Events) print(*printer) {}
+
+func (s *Events) exprs(func(Expr)) {}
+
+func (s *Events) columns(c *scope) error {
+	if !c.rows {
+		return Errorf(s.Pos, "the rows before this stage are no events").WithHint("put events before stats")
+	}
+	return nil
+}

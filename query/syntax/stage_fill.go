@@ -6,12 +6,6 @@ type Fill struct {
 	With FillWith
 }
 
-// Position returns where the stage stands.
-func (s *Fill) Position() Pos { return s.Pos }
-
-// Keyword returns the stage's name.
-func (*Fill) Keyword() string { return "fill" }
-
 // FillWith says what a filled row holds in its aggregates.
 type FillWith uint8
 
@@ -23,3 +17,40 @@ const (
 )
 
 func (f FillWith) String() string { return [...]string{"0", "null", "previous", "none"}[f] }
+
+func (p *parser) fill(pos Pos) Stage {
+	s := &Fill{Pos: pos}
+	t := p.peek()
+	switch {
+	case t.kind == tokenInt && t.text == "0":
+	case t.isWord("null"):
+		s.With = FillNull
+	case t.isWord("previous"):
+		s.With = FillPrevious
+	case t.isWord("none"):
+		s.With = FillNone
+	case t.kind == tokenEnd || t.is("|") || t.is(";"):
+		return s
+	default:
+		p.fail(`0, "null", "previous" or "none"`)
+	}
+	p.take()
+	return s
+}
+
+// Position returns where the stage stands.
+func (s *Fill) Position() Pos { return s.Pos }
+
+// Keyword returns the stage's name.
+func (*Fill) Keyword() string { return "fill" }
+
+func (s *Fill) print(w *printer) { w.text(s.With.String()) }
+
+func (s *Fill) exprs(func(Expr)) {}
+
+func (s *Fill) columns(c *scope) error {
+	if !c.bucketed {
+		return Errorf(s.Pos, "fill needs time buckets before it").WithHint("| stats count() by bin(1d) | fill")
+	}
+	return nil
+}

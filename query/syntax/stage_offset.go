@@ -1,9 +1,15 @@
 package syntax
 
+import "math"
+
 // Offset is `offset n`: all but the first n rows.
 type Offset struct {
 	Pos Pos
 	N   int64
+}
+
+func (p *parser) offset(pos Pos) Stage {
+	return &Offset{Pos: pos, N: p.wantCount("a whole number", 0, math.MaxInt64)}
 }
 
 // Position returns where the stage stands.
@@ -11,3 +17,9 @@ func (s *Offset) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Offset) Keyword() string { return "offset" }
+
+func (s *Offset) print(w *printer) { w.int(s.N) }
+
+func (s *Offset) exprs(func(Expr)) {}
+
+func (s *Offset) columns(*scope) error { return nil }

@@ -7,8 +7,32 @@ type Project struct {
 	Columns []Named // at least one, names distinct
 }
 
+func (p *parser) project(pos Pos) Stage { return &Project{Pos: pos, Columns: p.assignments(true)} }
+
 // Position returns where the stage stands.
 func (s *Project) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Project) Keyword() string { return "project" }
+
+func (s *Project) print(w *printer) {
+	omitted := omitNames(s.Columns)
+	for i, n := range s.Columns {
+		w.comma(i)
+		if omitted[0][i] {
+			w.expr(n.Expr)
+		} else {
+			w.assignment(n)
+		}
+	}
+}
+
+func (s *Project) exprs(yield func(Expr)) { yieldNamed(s.Columns, yield) }
+
+func (s *Project) columns(c *scope) error {
+	if err := c.checkNamed(s.Columns); err != nil {
+		return err
+	}
+	c.only(s.Columns)
+	return nil
+}

@@ -5,8 +5,22 @@ type Users struct {
 	Pos Pos
 }
 
+func (p *parser) users(pos Pos) Stage { return &Users{Pos: pos} }
+
 // Position returns where the stage stands.
 func (s *Users) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Users) Keyword() string { return "users" }
+
+func (s *Users) print(*printer) {}
+
+func (s *Users) exprs(func(Expr)) {}
+
+func (s *Users) columns(c *scope) error {
+	if err := c.user(s.Pos, "users"); err != nil {
+		return err
+	}
+	c.set([]string{ColumnUser})
+	return nil
+}
