@@ -58,7 +58,7 @@ func (o *Options) EnsureDefaults() {
 
 // Demo is the workload of the bundled sample: small, ten days, some events with insert ids.
 func Demo() Options {
-	return Options{Seed: 7, Events: 25_000, Users: 2_000, Days: 10, Items: 800, IDs: 0.03}
+	return Options{Seed: 7, Events: 40_000, Users: 3_000, Days: 10, Items: 800, IDs: 0.03}
 }
 
 // Write writes the events of the options, a line each, and returns the number of bytes.

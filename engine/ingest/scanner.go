@@ -11,24 +11,74 @@
 //
 // A Scanner reads a body or a chunk of whole lines; Stream reads a file of any size with several of
 // them in parallel.
+//
+// The scanner makes one pass. It keeps the tree of keys that it has met, with what came after each,
+// so that a key that comes where it came before costs one comparison (keys.go); strings are searched
+// and hashed eight bytes at a time (text.go) and go straight into the dictionary of their column.
 package ingest
 
-import "cairn/engine/column"
+import (
+	"bytes"
+	"fmt"
+	"unicode/utf8"
+
+	"cairn/engine/column"
+)
 
 // Scanner turns bytes into batches. It is reused for the next body or chunk and is used by one
 // goroutine at a time; what it returns belongs to the caller.
 type Scanner struct {
-	opt     Options
-	builder column.Builder
+	opt       Options
+	roles     roles
+	times     timeReader
+	eventName []byte
+	builder   column.Builder
+
+	// The tree of keys.
+	root      *object
+	treeBytes int
+	epoch     uint32 // the batch, for key.field
+	event     uint64 // the event, for key.seen
+
+	// The bytes being scanned.
+	data    []byte
+	newline bool // a line end is white space
+	out     *Result
+	counted int // the position up to which out.Lines counts
+
+	// The event being scanned.
+	has      uint8 // attributes, by role
+	fields   int
+	time     int64
+	received int64
+	dots     []dottedKey
+	fail     failure
+	resume   int // after a rejected event, or -1
+
+	scratch, compact, nesting []byte
+
+	density float64 // events by byte, of the last chunk
+
+	csv csvState
 }
 
-// NewScanner returns a scanner; the options have been validated.
+// failure is why the current event is rejected.
+type failure struct {
+	at                     int
+	reason, field, message string
+}
+
+// treeBytesMax bounds the tree of keys, which grows with every new key; beyond it the scanner
+// starts a new one.
+const treeBytesMax = 4 << 20
+
+// NewScanner returns a scanner, or an error about the options.
 func NewScanner(opt Options) (*Scanner, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
 	opt.EnsureDefaults()
-	return &Scanner{opt: opt}, nil
+	return &Scanner{opt: opt, roles: newRoles(&opt), times: newTimeReader(&opt), eventName: []byte(opt.EventName)}, nil
 }
 
 // SetReceived changes Options.Received and Options.TimeMax, for a scanner that is kept between requests.
@@ -37,7 +87,269 @@ func (s *Scanner) SetReceived(nanos, timeMax int64) { s.opt.Received, s.opt.Time
 // Scan reads a whole body in the format of the options. It returns ErrEmpty when there is no
 // event, a *SyntaxError when the borders of the events cannot be found, and no other error for
 // JSON; for CSV also ErrHeader.
-func (s *Scanner) Scan(body []byte) (*Result, error) { return &Result{}, nil }
+func (s *Scanner) Scan(body []byte) (*Result, error) {
+	var result *Result
+	var err error
+	switch s.opt.Format {
+	case FormatCSV, FormatTSV:
+		result, err = s.scanCSV(body)
+	case FormatNDJSON:
+		result = s.NDJSON(body)
+	default:
+		result, err = s.scanJSON(body)
+	}
+	if err == nil && result.Events == 0 {
+		err = ErrEmpty
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
 
-// NDJSON reads a chunk of whole lines, the last of which may lack its line end.
-func (s *Scanner) NDJSON(chunk []byte) *Result { return &Result{} }
+func (s *Scanner) scanJSON(body []byte) (*Result, error) {
+	body = withoutBOM(body)
+	s.data, s.newline = body, true
+	start := s.space(0)
+	switch {
+	case start == len(body):
+		return nil, ErrEmpty
+	case s.at(start) == '[':
+		s.begin(body)
+		s.newline = true
+		if err := s.elements(start+1, false); err != nil {
+			s.builder.Finish()
+			return nil, err
+		}
+		return s.finish(), nil
+	case s.opt.Format == FormatJSON || s.isOneValue(start):
+		s.begin(body)
+		s.newline = true
+		end := s.one(start, false)
+		if end < 0 && s.resume >= 0 {
+			end = s.resume
+			s.reject(start, end)
+		}
+		if end < 0 || !s.ends(end) {
+			s.builder.Finish()
+			return nil, s.syntaxError()
+		}
+		return s.finish(), nil
+	}
+	return s.NDJSON(body), nil
+}
+
+// ends reports whether only white space follows.
+func (s *Scanner) ends(p int) bool {
+	if p = s.space(p); p < len(s.data) {
+		s.bad(p, "expected the end, found "+s.found(p))
+		return false
+	}
+	return true
+}
+
+// isOneValue reports whether the body is one object over several lines rather than lines of objects.
+func (s *Scanner) isOneValue(start int) bool {
+	line, _, more := bytes.Cut(s.data[start:], []byte("\n"))
+	line = bytes.TrimRight(line, " \t\r")
+	if !more || len(line) == 0 || line[0] != '{' || line[len(line)-1] == '}' {
+		return false
+	}
+	end := s.skip(start)
+	return end >= 0 && s.space(end) == len(s.data)
+}
+
+func withoutBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) }
+
+// begin starts a batch over data.
+func (s *Scanner) begin(data []byte) {
+	s.data, s.newline, s.counted = data, false, 0
+	s.out = &Result{Bytes: int64(len(data))}
+	if s.root == nil || s.treeBytes > treeBytesMax {
+		s.root, s.treeBytes = &object{top: true}, 0
+	}
+	s.epoch++
+	if len(data) >= growBytesMin {
+		s.builder.Grow(int(float64(len(data)) * max(s.density, 1.0/512)))
+	}
+}
+
+// growBytesMin is the chunk from which on it pays to set memory aside by the size of the last one.
+const growBytesMin = 64 << 10
+
+// finish ends the batch.
+func (s *Scanner) finish() *Result {
+	out := s.out
+	out.Lines += bytes.Count(s.data[s.counted:], []byte{'\n'})
+	out.Batch = s.builder.Finish()
+	if len(s.data) >= growBytesMin {
+		s.density = float64(out.Batch.Rows) / float64(len(s.data))
+	}
+	s.data, s.out = nil, nil
+	return out
+}
+
+// NDJSON reads a chunk of whole lines, the last of which may lack its line end. Blank lines are
+// passed over; a line that is not an event is rejected alone.
+func (s *Scanner) NDJSON(chunk []byte) *Result {
+	s.begin(chunk)
+	p := 0
+	for p < len(chunk) {
+		start := s.space(p)
+		if start == len(chunk) {
+			break
+		}
+		if chunk[start] == '\n' {
+			p = start + 1
+			continue
+		}
+		end := s.one(start, true)
+		if end < 0 {
+			end = len(chunk)
+			if n := bytes.IndexByte(chunk[s.fail.at:], '\n'); n >= 0 {
+				end = s.fail.at + n
+			}
+			s.reject(start, end)
+		}
+		p = end + 1
+	}
+	return s.finish()
+}
+
+// elements reads the rest of an array from p. If more is set, the array goes on after the bytes at
+// hand, which then end with a comma.
+func (s *Scanner) elements(p int, more bool) error {
+	p = s.space(p)
+	if s.at(p) == ']' && s.out.Events == 0 && !more {
+		if !s.ends(p + 1) {
+			return s.syntaxError()
+		}
+		return nil
+	}
+	for {
+		if p = s.space(p); more && p == len(s.data) {
+			return nil
+		}
+		end := s.one(p, false)
+		if end < 0 {
+			if end = s.resume; end < 0 {
+				return s.syntaxError()
+			}
+			s.reject(p, end)
+		}
+		p = s.space(end)
+		switch s.at(p) {
+		case ',':
+			p++
+		case ']':
+			if !s.ends(p + 1) {
+				return s.syntaxError()
+			}
+			return nil
+		default:
+			s.bad(p, "expected a comma or a closing bracket after the event, found "+s.found(p))
+			return s.syntaxError()
+		}
+	}
+}
+
+// one reads the event at p and returns the position after it, or -1 with s.fail set and nothing left
+// in the builder. An event that stands on a line must be alone there. s.resume is then the end of a
+// rejected event, if it has one: bad JSON is worse than any other reason.
+func (s *Scanner) one(p int, line bool) int {
+	s.event++
+	s.has, s.fields, s.dots = 0, 0, s.dots[:0]
+	s.builder.Begin(0)
+	end := -1
+	if s.at(p) == '{' {
+		end = s.object(s.root, p+1, 1)
+	} else {
+		s.refuse(p, BadEvent, "", "expected an object, found %s", valueNames[s.at(p)])
+	}
+	if end >= 0 && (!line || s.lineEnds(&end)) && s.fits(p, end) && s.complete(p) {
+		if s.opt.KeepPositions {
+			s.out.positions = append(s.out.positions, position{line: s.line(p), offset: int64(p)})
+		}
+		s.out.Events++
+		return end
+	}
+	s.builder.Rollback()
+	s.resume = -1
+	if !line || s.fail.reason != BadJSON {
+		reason := s.fail
+		if end = s.skip(p); end >= 0 && (!line || s.lineEnds(&end)) {
+			s.resume, s.fail = end, reason
+		}
+	}
+	return -1
+}
+
+// lineEnds reports whether nothing but white space follows on the line, and moves end past it.
+func (s *Scanner) lineEnds(end *int) bool {
+	if s.at(*end) == '\n' {
+		return true
+	}
+	p := s.space(*end)
+	if p < len(s.data) && s.data[p] != '\n' {
+		s.bad(p, "expected the end of the line, found "+s.found(p))
+		return false
+	}
+	*end = p
+	return true
+}
+
+func (s *Scanner) fits(start, end int) bool {
+	if end-start <= s.opt.EventBytesMax {
+		return true
+	}
+	s.refuse(start, EventTooLarge, "", "the event has %d bytes, more than %d", end-start, s.opt.EventBytesMax)
+	return false
+}
+
+// reject records the current failure for the event in data[start:end].
+func (s *Scanner) reject(start, end int) {
+	r := Reject{
+		Line: s.line(start), Index: s.out.Events, Offset: int64(s.fail.at),
+		Reason: s.fail.reason, Field: s.fail.field, Message: s.fail.message,
+	}
+	if s.opt.KeepRaw {
+		r.Raw = bytes.Clone(bytes.TrimRight(s.data[start:end], "\r"))
+	}
+	s.out.Rejects = append(s.out.Rejects, r)
+	s.out.Events++
+}
+
+// line returns the number of the line that p is on; p never falls in a batch.
+func (s *Scanner) line(p int) int {
+	s.out.Lines += bytes.Count(s.data[s.counted:p], []byte{'\n'})
+	s.counted = p
+	return s.out.Lines + 1
+}
+
+// bad and refuse set why the current event fails, and return -1.
+func (s *Scanner) bad(p int, message string) int {
+	s.fail = failure{at: p, reason: BadJSON, message: message}
+	return -1
+}
+
+func (s *Scanner) refuse(p int, reason, field, format string, args ...any) int {
+	s.fail = failure{at: p, reason: reason, field: field, message: fmt.Sprintf(format, args...)}
+	return -1
+}
+
+func (s *Scanner) syntaxError() *SyntaxError {
+	line := s.out.Lines + 1 + bytes.Count(s.data[s.counted:max(s.counted, s.fail.at)], []byte{'\n'})
+	return &SyntaxError{Offset: int64(s.fail.at), Line: line, Message: s.fail.message}
+}
+
+// found names what stands at p in a message.
+func (s *Scanner) found(p int) string {
+	if p >= len(s.data) {
+		return "the end"
+	}
+	if s.data[p] == '\n' {
+		return "the end of the line"
+	}
+	r, _ := utf8.DecodeRune(s.data[p:])
+	return fmt.Sprintf("%q", r)
+}
