@@ -16,6 +16,7 @@ const (
 	aggNone   aggMode = iota // rows are at hand, aggregates are out of place
 	aggHere                  // aggregates are wanted, columns are out of place
 	aggInside                // within an aggregate: columns, and no further aggregate
+	aggKey                   // within a key of stats or top
 )
 
 // mode switches the mode and returns what switches it back.
@@ -97,6 +98,9 @@ func (p *parser) aggregate(spec aggregateSpec) Expr {
 	case aggNone:
 		panic(Errorf(name.pos, "the aggregate %s stands outside of stats", name.text).
 			WithHint("| stats %s", strings.Split(spec.usage, " or ")[0]))
+	case aggKey:
+		panic(Errorf(name.pos, "the aggregate %s stands in a key", name.text).
+			WithHint("use two stats, one after the other"))
 	case aggInside:
 		panic(Errorf(name.pos, "%s stands inside of another aggregate", name.text).
 			WithHint("use two stats, one after the other"))
@@ -207,10 +211,19 @@ func (p *parser) aggregateOption(a *Agg) {
 	a.If = cond
 }
 
+// keyExpr reads a key of stats or top.
+func (p *parser) keyExpr() Expr {
+	defer p.mode(aggKey)()
+	return p.expr()
+}
+
 // aggregateExpr reads an expression over aggregates.
 func (p *parser) aggregateExpr() Expr {
 	back := p.mode(aggHere)
 	pos := p.peek().pos
+	if t := p.peek(); t.kind == tokenEnd || t.is("|") || t.is(",") {
+		p.fail("an aggregate")
+	}
 	e := p.expr()
 	back()
 	if len(Aggregates(e)) == 0 {

@@ -1,4 +1,82 @@
-// Package syntax reads and writes query texts: lexer, tree, parser, printer and errors with
+// Package syntax reads and writes query texts: lexer, tree, parser, printer, and errors with
 // positions. It knows what can be written, not what it means on events; query/reference is the
-// executable meaning.
+// executable meaning, query/scalar that of expressions.
+//
+// # Grammar
+//
+// Words stand for themselves and are in lower case. {x} is any number of x, [x] at most one. A NAME
+// is a word of letters, digits and _, or any text in `backticks`; dots join several to one:
+// payload.`odd key`.
+//
+//	query     = { "set" setting { "," setting } ";" } { "let" NAME "=" pipeline ";" } pipeline [ ";" ]
+//	setting   = "tz" "=" STRING | "week" "=" DAY | "actor" "=" column | "identity" "=" ( "raw" | "canonical" )
+//	pipeline  = selector [ range ] { "|" stage }
+//	selector  = term { "or" term }
+//	term      = ( "*" | NAME | STRING ) [ braces ] | braces | "(" selector ")"
+//	braces    = "{" [ expr { "," expr } ] "}"               a comma is an "and" that binds loosest
+//	range     = "last" SPAN | "from" instant "to" instant | "on" instant
+//	instant   = DATE | STRING | "now"
+//
+//	stage     = "where" expr
+//	          | "extend" assign { "," assign }
+//	          | "project" ( assign | expr ) { "," ( assign | expr ) }
+//	          | "rename" rename { "," rename }
+//	          | "drop" NAME { "," NAME }
+//	          | "stats" agg { "," agg } [ "by" key { "," key } ]
+//	          | "top" [ INT ] key { "," key } [ "by" agg ]
+//	          | "facets" [ INT ]
+//	          | "sort" expr [ "asc" | "desc" ] { "," expr [ "asc" | "desc" ] }
+//	          | "limit" INT [ "by" expr { "," expr } ]
+//	          | "offset" INT
+//	          | "running" column [ "as" NAME ] { "," … } [ "by" expr { "," expr } ]
+//	          | "fill" [ "0" | "null" | "previous" | "none" ]
+//	          | "users" | "events" | "explain"
+//	assign    = NAME "=" expr | expr "as" NAME
+//	rename    = NAME "=" NAME | NAME "as" NAME              new = old, old as new
+//	key       = expr [ "as" NAME ]
+//	agg       = expr [ "as" NAME ]                          over aggregates, with no column outside of one
+//	aggregate = ( "count" | "users" ) "(" [ expr ] ")" options
+//	          | FUNC "(" expr { "," literal } ")" options
+//	options   = { "if" "(" expr ")" | "over" SPAN }
+//
+//	expr      = and { "or" and }
+//	and       = not { "and" not }
+//	not       = "not" not | test
+//	test      = sum [ ( "=" | "==" | "!=" | "<" | "<=" | ">" | ">=" ) sum
+//	                | ( "~" | "!~" ) STRING
+//	                | [ "not" ] ( "contains" | "starts" "with" | "ends" "with" ) [ "~" "i" ] sum
+//	                | [ "not" ] "in" ( "(" expr { "," expr } ")" | NAME ) ]     in NAME: of user only
+//	sum       = product { ( "+" | "-" ) product }
+//	product   = minus { ( "*" | "/" | "%" ) minus }
+//	minus     = "-" minus | operand
+//	operand   = literal | column | call | aggregate | "(" expr ")"
+//	call      = NAME "(" [ expr { "," expr } ] ")"
+//	          | "bin" "(" [ expr "," ] SPAN ")"
+//	          | "did" "(" selector [ "last" SPAN ] ")" | "first_time" "(" selector ")"
+//	column    = [ "fields" "." | "user" "." ] NAME
+//	literal   = "null" | "true" | "false" | STRING | INT | FLOAT | SPAN
+//
+//	INT       = digits            FLOAT = digits [ "." digits ] [ "e" [ sign ] digits ]
+//	SPAN      = 500ms 30s 15m 2h 7d 2w 1mo 1q 1y, also us and ns; 1h30m and 1.5h are elapsed time
+//	STRING    = "…" or '…' with \" \' \` \\ \/ \n \t \r \uXXXX, on one line; backticks know the same escapes
+//	DATE      = 2025-06-01, with T10:30, T10:30:15.25, and Z or +08:00 behind them
+//	comment   = "//" to the end of the line
+//
+// # Rules beyond the grammar
+//
+//   - A query without a stage gives the events, as `| events` does.
+//   - Only and, or, not, in, true, false and null can never be a bare name; every other word of the
+//     language is a name wherever a name is due. The printer puts more of them in backticks.
+//   - A minus in front of a number belongs to the number. Comparisons are not chained.
+//   - A did whose truth is wanted (under and, or, not, in where, braces, if) is read as did(…) > 0.
+//   - count(x) and users(x) are count() if (x) and users() if (x); several conditions are joined by and.
+//   - pNN is the NN-th percentile, p99.9 too; quantile(x, 0.9) is p90(x).
+//   - Durations in over, did and expressions are elapsed: 1d is 24 h there, and mo, q and y are
+//     refused. Those in last and bin follow the calendar from d up.
+//   - `over` needs a bin of the column time among the keys, fill a stats with one before it.
+//   - top and facets give 10 values, topk 10, when no number is written. fill alone is fill 0.
+//   - DefaultName gives columns without `as` their names.
+//   - On events every name may be a field. Behind stats, top, facets, users and project the columns
+//     are known, and another name is an error. Rows stay events (with fields.NAME, user.NAME, users(),
+//     did) until stats, top, facets or users, also behind project.
 package syntax

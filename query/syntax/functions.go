@@ -189,7 +189,7 @@ func (p *parser) bin(name *token) Expr {
 		p.rowsOnly(name)
 		b.X = &Column{Pos: name.pos, Name: ColumnTime}
 	} else {
-		if t := p.peek(); t.kind == tokenWord && (units[t.text] != 0 || unitNames[t.text] != "") && p.peekAt(1).is(")") {
+		if t := p.peek(); t.kind == tokenWord && unitCalled(t.text) != "" && p.peekAt(1).is(")") {
 			p.wantSpan("a duration such as 1d")
 		}
 		if p.peek().is(")") || p.peek().kind == tokenInt && p.peekAt(1).is(")") {

@@ -114,7 +114,9 @@ func (l *lexer) next() token {
 	case r == '!':
 		t.err.Hint = `write "not", or "!=" or "!~"`
 	default:
-		t.err.Hint = "names with such characters go in backticks"
+		l.skip(n)
+		l.skipWord()
+		t.err.Hint = fmt.Sprintf("a name with such characters goes in backticks: `%s`", shorten(l.text[pos.Offset:l.at]))
 	}
 	return t
 }
@@ -173,9 +175,7 @@ func (l *lexer) number(pos Pos) token {
 	if m := dateText.FindString(l.rest()); m != "" {
 		instant, ok := parseInstant(m)
 		if !ok {
-			t := bad(pos, "%q is not a date", m)
-			t.err.Hint = instantHint
-			return t
+			return token{kind: tokenBad, pos: pos, err: notDate(pos, fmt.Sprintf("%q", m), m)}
 		}
 		instant.Pos = pos
 		l.skip(len(m))
@@ -211,12 +211,12 @@ func (l *lexer) span(pos Pos, number string) token {
 		name := l.text[from:l.at]
 		unit, ok := units[name]
 		if !ok {
-			if name == "" {
+			if name == "" || name[0] == '_' {
 				l.skipWord()
-				return bad(pos, "%q is not a number", shorten(l.text[pos.Offset:l.at]))
+				return bad(pos, "%q is neither a number nor a duration", shorten(l.text[pos.Offset:l.at]))
 			}
 			e := Errorf(unitPos, "unknown unit %q", shorten(name))
-			if meant := unitNames[strings.ToLower(name)]; meant != "" {
+			if meant := unitCalled(strings.ToLower(name)); meant != "" {
 				e.Hint = fmt.Sprintf("did you mean %q?", number+meant)
 			} else {
 				e.Hint = "units are ms, s, m, h, d, w, mo, q and y"
@@ -246,7 +246,15 @@ var unitNames = map[string]string{
 	"sec": "s", "secs": "s", "second": "s", "seconds": "s", "min": "m", "mins": "m", "minute": "m", "minutes": "m",
 	"hr": "h", "hrs": "h", "hour": "h", "hours": "h", "day": "d", "days": "d", "wk": "w", "week": "w", "weeks": "w",
 	"mon": "mo", "month": "mo", "months": "mo", "quarter": "q", "quarters": "q", "yr": "y", "year": "y", "years": "y",
-	"mth": "mo", "msec": "ms", "millis": "ms", "h.": "h", "s.": "s",
+	"mth": "mo", "msec": "ms", "millis": "ms",
+}
+
+// unitCalled returns the unit that a word means, or "".
+func unitCalled(word string) string {
+	if u := units[word]; u != 0 {
+		return u.String()
+	}
+	return unitNames[word]
 }
 
 // quoted reads a string or a name in backticks; both know the same escapes.
@@ -310,7 +318,7 @@ func (l *lexer) escape() (rune, *Error) {
 			}
 		}
 		if !ok || utf16.IsSurrogate(first) {
-			return 0, Errorf(pos, `%q is not a character`, shorten(l.text[pos.Offset:l.at])).
+			return 0, Errorf(pos, `"%s" is not a character`, shorten(l.text[pos.Offset:l.at])).
 				WithHint(`four hexadecimal digits follow \u`)
 		}
 		return first, nil

@@ -136,9 +136,11 @@ func (p *parser) unexpected(what string) *Error {
 		after = " after " + p.tokens[p.at-1].describe()
 	}
 	e := Errorf(t.pos, "expected %s%s, found %s", what, after, t.describe())
-	switch next := p.peekAt(1); {
-	case t.is("|") && next.is("|") && next.pos.Offset == t.end:
+	switch {
+	case t.is("|") && p.at > 0 && p.tokens[p.at-1].is("|") && p.tokens[p.at-1].end == t.pos.Offset:
 		e.Hint = `write "or"`
+	case t.kind == tokenWord && p.at > 0 && p.tokens[p.at-1].kind == tokenInt && unitCalled(t.text) != "":
+		e.Hint = fmt.Sprintf("did you mean %q?", p.tokens[p.at-1].raw+unitCalled(t.text))
 	case t.is("&"):
 		e.Hint = `write "and"`
 	case t.is("~") && p.at > 0 && p.tokens[p.at-1].is("="):
@@ -243,6 +245,9 @@ func (p *parser) let() *Let {
 	l := &Let{Pos: p.take().pos}
 	name := p.take()
 	l.Name, l.NamePos = name.text, name.pos
+	if l.Name == "" {
+		panic(Errorf(name.pos, "a result's name cannot be empty"))
+	}
 	if slices.Contains(p.names, l.Name) {
 		panic(Errorf(name.pos, "the name %q is given twice", l.Name))
 	}
@@ -294,8 +299,13 @@ func (p *parser) failAfterSelector(ranged bool) {
 			e.WithNearest(t.text, []string{"last", "from", "on", "or"})
 		}
 	}
-	if t.is("(") {
+	switch {
+	case t.is("("):
 		e.Hint = "a condition on an event stands in braces: name{field = 1}"
+	case t.is(",") && !ranged:
+		e.Hint = `several events are joined by "or"`
+	case t.is("-") && !ranged:
+		e.Hint = "a name with such characters goes in backticks"
 	}
 	panic(e)
 }

@@ -15,7 +15,7 @@ func (q *Query) String() string {
 	w.settings(&q.Settings)
 	for _, l := range q.Lets {
 		w.text("let ")
-		w.name(l.Name)
+		w.resultName(l.Name)
 		w.text(" = ")
 		w.pipeline(l.Body)
 		w.text("; ")
@@ -191,6 +191,15 @@ func (w *printer) name(name string) {
 		return
 	}
 	w.quoted(name, '`')
+}
+
+// resultName writes the name of a Let, which has one part.
+func (w *printer) resultName(name string) {
+	if strings.Contains(name, ".") {
+		w.quoted(name, '`')
+		return
+	}
+	w.name(name)
 }
 
 // quoted writes a string or name between quotes.

@@ -75,7 +75,7 @@ func (w *printer) operand(e Expr, least int) {
 		w.text(ColumnUser)
 		w.not(e.Not)
 		w.text(" in ")
-		w.name(e.Name)
+		w.resultName(e.Name)
 	case *Call:
 		w.text(e.Name + "(")
 		if c, ok := e.Args[0].(*Column); !ok || !isTimeColumn(c) || e.Name != "hour" && e.Name != "weekday" {

@@ -103,21 +103,24 @@ func (p *parser) braces() Expr {
 
 // dotted reads a name of one or more parts joined by dots.
 func (p *parser) dotted(what string) string {
-	if !p.peek().isName() {
-		p.fail(what)
-	}
-	name := p.take().text
+	name := p.part(what)
 	for p.takeMark(".") {
-		if !p.peek().isName() {
-			e := p.unexpected("a name")
-			if p.peek().kind == tokenInt || p.peek().kind == tokenFloat {
-				e.Hint = "a name with such parts goes in backticks as a whole"
-			}
-			panic(e)
-		}
-		name += "." + p.take().text
+		name += "." + p.part("a name")
 	}
 	return name
+}
+
+// part reads one part of a name.
+func (p *parser) part(what string) string {
+	t := p.peek()
+	if !t.isName() {
+		e := p.unexpected(what)
+		if (t.kind == tokenInt || t.kind == tokenFloat) && p.at > 0 && p.tokens[p.at-1].is(".") {
+			e.Hint = "a name with such parts goes in backticks as a whole"
+		}
+		panic(e)
+	}
+	return p.take().text
 }
 
 // timeRange reads `last SPAN`, `from T to T` or `on T`, or nothing.
@@ -163,8 +166,7 @@ func (p *parser) instant() Instant {
 	case t.kind == tokenString:
 		i, ok := parseInstant(strings.TrimSpace(t.text))
 		if !ok {
-			panic(Errorf(t.pos, "%s is not a date", t.describe()).
-				WithHint(instantHint))
+			panic(notDate(t.pos, t.describe(), t.text))
 		}
 		p.take()
 		i.Pos = t.pos
@@ -239,10 +241,8 @@ func (p *parser) wantSpan(what string) *token {
 	switch {
 	case t.kind == tokenInt:
 		e.Hint = fmt.Sprintf("a duration has a unit: %sd", t.text)
-	case t.kind == tokenWord && unitNames[t.text] != "":
-		e.Hint = fmt.Sprintf("did you mean %q?", "1"+unitNames[t.text])
-	case t.kind == tokenWord && units[t.text] != 0:
-		e.Hint = fmt.Sprintf("did you mean %q?", "1"+t.text)
+	case t.kind == tokenWord && unitCalled(t.text) != "":
+		e.Hint = fmt.Sprintf("did you mean %q?", "1"+unitCalled(t.text))
 	}
 	panic(e)
 }

@@ -21,7 +21,11 @@ func (p *parser) set(s *Settings) {
 		p.take()
 		read, given := p.setting(s, name.text)
 		if read == nil {
-			panic(Errorf(name.pos, "unknown setting %q", shorten(name.text)).WithNearest(name.text, settingNames))
+			e := Errorf(name.pos, "unknown setting %q", shorten(name.text)).WithNearest(name.text, settingNames)
+			if e.Hint == "" {
+				e.Hint = "settings are tz, week, actor and identity"
+			}
+			panic(e)
 		}
 		if given {
 			panic(Errorf(name.pos, "%q is set twice", name.text))

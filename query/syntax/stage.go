@@ -79,6 +79,9 @@ func (p *parser) stage() Stage {
 		} else {
 			e.WithNearest(t.text, stageNames())
 		}
+		if e.Hint == "" {
+			e.Hint = "such as where, extend, stats, top, sort or limit"
+		}
 		panic(e)
 	case read == nil:
 		panic(Errorf(t.pos, "the stage %q is not available yet", t.text))
@@ -95,8 +98,8 @@ type Named struct {
 	Expr Expr
 }
 
-// named reads expressions with names behind `as`, separated by commas, and fills in default names
-// later, as those depend on each other. Names already taken are reserved.
+// named reads expressions, with names behind `as` where there are any, separated by commas. fillNames
+// gives the others theirs when all are known.
 func (p *parser) named(read func() Expr) []Named {
 	var list []Named
 	p.list(func() {
@@ -119,7 +122,11 @@ func (p *parser) newName() string {
 	if t.kind == tokenString {
 		panic(p.unexpected("a name").WithHint("names go in backticks: `%s`", shorten(t.text)))
 	}
-	return p.dotted("a name")
+	name := p.dotted("a name")
+	if name == "" {
+		panic(Errorf(t.pos, "a column's name cannot be empty"))
+	}
+	return name
 }
 
 // assignments reads `name = expr`, and where plain is set also `name` alone.

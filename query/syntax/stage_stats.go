@@ -15,7 +15,7 @@ func (p *parser) stats(pos Pos) Stage {
 	}
 	s.Aggs = p.named(p.aggregateExpr)
 	if p.takeWord("by") {
-		s.Keys = p.named(p.expr)
+		s.Keys = p.named(p.keyExpr)
 	}
 	fillNames(s.Keys, s.Aggs)
 	for _, n := range s.Aggs {

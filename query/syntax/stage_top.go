@@ -11,10 +11,10 @@ type Top struct {
 
 func (p *parser) top(pos Pos) Stage {
 	s := &Top{Pos: pos, N: 10}
-	if p.peek().kind == tokenInt {
+	if p.peek().kind == tokenInt || p.peek().is("-") && p.peekAt(1).kind == tokenInt {
 		s.N = int(p.wantCount("a whole number", 1, countMax))
 	}
-	s.Keys = p.named(p.expr)
+	s.Keys = p.named(p.keyExpr)
 	by := []Named{{Pos: pos, Expr: &Agg{Pos: pos, Func: AggCount}}}
 	if p.takeWord("by") {
 		by[0].Pos = p.peek().pos

@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -79,7 +80,16 @@ const (
 	instantYearMax = 2261
 )
 
-const instantHint = "dates look like 2025-06-01, 2025-06-01T10:30 or 2025-06-01T10:30:00+08:00"
+// notDate says why parseInstant refused a text.
+func notDate(pos Pos, shown, text string) *Error {
+	e := Errorf(pos, "%s is not a date", shown)
+	if len(text) >= 4 && isYear.MatchString(text) && (text[:4] < "1678" || text[:4] > "2261") {
+		return e.WithHint("years go from %d to %d", instantYearMin, instantYearMax)
+	}
+	return e.WithHint("dates look like 2025-06-01, 2025-06-01T10:30 or 2025-06-01T10:30:00+08:00")
+}
+
+var isYear = regexp.MustCompile(`^[0-9]{4}-`)
 
 // instantLayouts are those of time.Parse, which accepts a fraction of a second by itself.
 var instantLayouts = []struct {
