@@ -198,4 +198,3 @@ func (r *timeReader) expects() string {
 	}
 	return "RFC 3339 writes it"
 }
-

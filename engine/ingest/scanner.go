@@ -19,6 +19,7 @@ package ingest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -90,25 +91,33 @@ func (s *Scanner) SetReceived(nanos, timeMax int64) { s.opt.Received, s.opt.Time
 func (s *Scanner) Scan(body []byte) (*Result, error) {
 	var result *Result
 	var err error
+	data := withoutBOM(body)
 	switch s.opt.Format {
 	case FormatCSV, FormatTSV:
-		result, err = s.scanCSV(body)
+		result, err = s.scanCSV(data)
 	case FormatNDJSON:
-		result = s.NDJSON(body)
+		result = s.NDJSON(data)
 	default:
-		result, err = s.scanJSON(body)
+		result, err = s.scanJSON(data)
 	}
 	if err == nil && result.Events == 0 {
 		err = ErrEmpty
 	}
+	mark := int64(len(body) - len(data))
 	if err != nil {
+		var syntax *SyntaxError
+		if errors.As(err, &syntax) {
+			syntax.Offset += mark
+		}
 		return nil, err
+	}
+	if mark > 0 {
+		result.Move(0, 0, mark)
 	}
 	return result, nil
 }
 
 func (s *Scanner) scanJSON(body []byte) (*Result, error) {
-	body = withoutBOM(body)
 	s.data, s.newline = body, true
 	start := s.space(0)
 	switch {
@@ -117,7 +126,7 @@ func (s *Scanner) scanJSON(body []byte) (*Result, error) {
 	case s.at(start) == '[':
 		s.begin(body)
 		s.newline = true
-		if err := s.elements(start+1, false); err != nil {
+		if err := s.elements(start+1, true, false); err != nil {
 			s.builder.Finish()
 			return nil, err
 		}
@@ -216,11 +225,11 @@ func (s *Scanner) NDJSON(chunk []byte) *Result {
 	return s.finish()
 }
 
-// elements reads the rest of an array from p. If more is set, the array goes on after the bytes at
-// hand, which then end with a comma.
-func (s *Scanner) elements(p int, more bool) error {
+// elements reads the rest of an array from p. If first is set, p is after the opening bracket; if
+// more is set, the array goes on after the bytes at hand, which then end with a comma.
+func (s *Scanner) elements(p int, first, more bool) error {
 	p = s.space(p)
-	if s.at(p) == ']' && s.out.Events == 0 && !more {
+	if s.at(p) == ']' && first {
 		if !s.ends(p + 1) {
 			return s.syntaxError()
 		}
