@@ -13,7 +13,8 @@
 //	pipeline  = selector [ range ] { "|" stage }
 //	selector  = term { "or" term }
 //	term      = ( "*" | NAME | STRING ) [ braces ] | braces | "(" selector ")"
-//	braces    = "{" [ expr { "," expr } ] "}"               a comma is an "and" that binds loosest
+//	braces    = "{" [ expr { "," expr } ] "}"               a comma is an "and" that binds loosest; {2}, {2,} and
+//	                                                        {2,5} are no conditions but quantifiers of patterns
 //	range     = "last" SPAN | "from" instant "to" instant | "on" instant
 //	instant   = DATE | STRING | "now"
 //

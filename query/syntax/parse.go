@@ -300,6 +300,8 @@ func (p *parser) failAfterSelector(ranged bool) {
 		}
 	}
 	switch {
+	case t.is("{"):
+		e.Hint = "a quantifier stands in patterns only"
 	case t.is("("):
 		e.Hint = "a condition on an event stands in braces: name{field = 1}"
 	case t.is(",") && !ranged:

@@ -131,7 +131,11 @@ func (w *printer) selector(s *Selector) {
 		case !t.Any:
 			w.name(t.Name)
 		}
-		if t.Cond != nil {
+		if l, ok := t.Cond.(*Literal); ok && l.Value.Kind() == event.KindInt {
+			w.text("{(") // {2} is a quantifier
+			w.value(l.Value)
+			w.text(")}")
+		} else if t.Cond != nil {
 			w.text("{")
 			w.expr(t.Cond)
 			w.text("}")

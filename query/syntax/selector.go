@@ -57,7 +57,7 @@ func (p *parser) term() *Term {
 	case t.is("*"):
 		p.take()
 		term.Any = true
-	case t.is("{"):
+	case t.is("{") && !p.quantifies():
 		term.Any = true
 	case t.kind == tokenString:
 		p.take()
@@ -72,10 +72,26 @@ func (p *parser) term() *Term {
 	if !term.Any && term.Name == "" {
 		panic(Errorf(t.pos, "an event's name cannot be empty").WithHint("* takes every event"))
 	}
-	if p.takeMark("{") {
+	if p.peek().is("{") && !p.quantifies() {
+		p.take()
 		term.Cond = p.braces()
 	}
 	return term
+}
+
+// quantifies reports whether {n}, {n,} or {n,m} comes next, which is a quantifier and no condition.
+func (p *parser) quantifies() bool {
+	if !p.peek().is("{") || p.peekAt(1).kind != tokenInt {
+		return false
+	}
+	n := 2
+	if p.peekAt(n).is(",") {
+		n++
+		if p.peekAt(n).kind == tokenInt {
+			n++
+		}
+	}
+	return p.peekAt(n).is("}")
 }
 
 // braces reads a condition up to its closing brace; a comma is an `and` that binds loosest.

@@ -19,12 +19,23 @@ func (s *Project) print(w *printer) {
 	omitted := omitNames(s.Columns)
 	for i, n := range s.Columns {
 		w.comma(i)
-		if omitted[0][i] {
+		if omitted[0][i] && !mayAssign(n.Expr) {
 			w.expr(n.Expr)
 		} else {
 			w.assignment(n)
 		}
 	}
+}
+
+// mayAssign reports whether the text of an expression can look like `name = expr`.
+func mayAssign(e Expr) bool {
+	found := false
+	walkRow(e, func(e Expr) bool {
+		b, ok := e.(*Binary)
+		found = found || ok && b.Op == OpEq
+		return !found
+	})
+	return found
 }
 
 func (s *Project) exprs(yield func(Expr)) { yieldNamed(s.Columns, yield) }
