@@ -21,7 +21,7 @@ const (
 // string: a quote, a backslash, a control character or the beginning of a character beyond ASCII.
 // Marks above the lowest may be false.
 func special(word uint64) uint64 {
-	return ((word ^ quotes) - ones | (word ^ slashes) - ones | (word - blanks) | word) & highs
+	return (((word ^ quotes) - ones) | ((word ^ slashes) - ones) | (word - blanks) | word) & highs
 }
 
 // text reads the string whose opening quote stands before p. It returns the content, which aliases
