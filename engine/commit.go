@@ -1,0 +1,333 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cairn/engine/column"
+	"cairn/engine/frame"
+	"cairn/engine/keys"
+	"cairn/engine/segment"
+)
+
+// groupRows bounds the rows of the appends that are committed together.
+const groupRows = 1 << 16
+
+// pending is an append on its way through the commit.
+type pending struct {
+	parts    []part
+	opt      AppendOptions
+	settings *settings // whose calendar cut the parts
+	result   *Result
+
+	// turn receives true when the append is to lead the next commit, false when it is done.
+	turn chan bool
+	err  error
+}
+
+func (p *pending) rows() int {
+	n := 0
+	for i := range p.parts {
+		n += p.parts[i].batch.Rows
+	}
+	return n
+}
+
+// commit hands the append in. The first to come leads: it commits for all who came while the commit
+// before was on its way, and then hands the lead to the first of those who came since.
+func (t *Tenant) commit(ctx context.Context, p *pending) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	q := &t.queue
+	q.Lock()
+	q.waiting = append(q.waiting, p)
+	lead := !q.leading
+	q.leading = true
+	q.Unlock()
+	if !lead {
+		lead = <-p.turn
+	}
+	if lead {
+		t.lead()
+	}
+	return p.err
+}
+
+// lead commits the front of the queue, whose first append is the caller's.
+func (t *Tenant) lead() {
+	t.commitMu.Lock() // waiting for it, the queue fills
+	q := &t.queue
+	q.Lock()
+	n, rows := 0, 0
+	for n < len(q.waiting) && (n == 0 || rows+q.waiting[n].rows() <= groupRows && q.waiting[n].opt == q.waiting[0].opt) {
+		rows += q.waiting[n].rows()
+		n++
+	}
+	group := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	q.Unlock()
+
+	err := t.commitGroup(group)
+	t.commitMu.Unlock()
+
+	for _, p := range group {
+		p.err = errors.Join(p.err, err)
+	}
+	for _, p := range group[1:] {
+		p.turn <- false
+	}
+	q.Lock()
+	if len(q.waiting) > 0 {
+		q.waiting[0].turn <- true
+	} else {
+		q.leading = false
+	}
+	q.Unlock()
+}
+
+// commitGroup writes the frames of all appends in one batch and makes them visible. The caller holds
+// commitMu.
+func (t *Tenant) commitGroup(group []*pending) error {
+	if t.isDropped() {
+		return fmt.Errorf("engine: tenant %q was dropped", t.name)
+	}
+	now := t.db.arrival()
+	settings := t.settings.Load()
+	var parts []*part
+	for _, p := range group {
+		if p.settings != settings { // its days may have moved
+			p.recut(settings)
+		}
+		for i := range p.parts {
+			parts = append(parts, &p.parts[i])
+		}
+	}
+	c := &commitState{tenant: t, now: now, lastUser: t.users.last}
+	c.first = t.db.sequence.Load() + 1
+	if slices.ContainsFunc(parts, func(p *part) bool { return len(p.idHashes) > 0 }) && t.dedup.window >= 0 {
+		v, unpin := t.pin()
+		defer unpin()
+		t.dedup.refresh(v, now-t.dedup.window)
+	}
+	err := c.write(joinSmall(parts), group[0].opt)
+	if err != nil {
+		t.users.forget(c.lastUser)
+		t.dedup.hot.takeBack(c.first)
+		return err
+	}
+	t.publish(c)
+	return nil
+}
+
+// recut splits the batches again by the days of newer settings.
+func (p *pending) recut(s *settings) {
+	var parts []part
+	for _, old := range p.parts {
+		for _, next := range splitByDay(old.batch, s.calendar, nil) {
+			if old.index != nil {
+				if next.index == nil {
+					next.index = old.index
+				} else {
+					for i, row := range next.index {
+						next.index[i] = old.index[row]
+					}
+				}
+			}
+			next.owner, next.idHashes = p, hashIDs(next.batch)
+			parts = append(parts, next)
+		}
+	}
+	p.parts, p.settings = parts, s
+}
+
+// joined are the parts that share a frame.
+type joined struct {
+	span     spanKey
+	batch    *column.Batch
+	idHashes []uint64
+	frame    []byte
+	parts    []*part // whose rows follow each other
+}
+
+// joinSmall joins the small parts of a day.
+func joinSmall(parts []*part) []joined {
+	small := make(map[spanKey][]*part)
+	var out []joined
+	for _, p := range parts {
+		if p.frame != nil || p.batch.Received != nil {
+			out = append(out, joined{p.span, p.batch, p.idHashes, p.frame, []*part{p}})
+			continue
+		}
+		small[p.span] = append(small[p.span], p)
+	}
+	for _, p := range parts { // in the order of arrival
+		same := small[p.span]
+		if len(same) == 0 || same[0] != p {
+			continue
+		}
+		delete(small, p.span)
+		if len(same) == 1 {
+			out = append(out, joined{p.span, p.batch, p.idHashes, nil, same})
+			continue
+		}
+		var b column.Builder
+		for _, s := range same {
+			b.AppendBatch(s.batch, nil)
+		}
+		batch := b.Finish()
+		out = append(out, joined{p.span, batch, hashIDs(batch), nil, same})
+	}
+	return out
+}
+
+// commitState is one commit while it is made.
+type commitState struct {
+	tenant   *Tenant
+	now      int64
+	first    uint64 // sequence of the first frame
+	last     uint64
+	lastUser uint32
+	blocks   []committedBlock
+}
+
+type committedBlock struct {
+	span  spanKey
+	block hotBlock
+}
+
+func (c *commitState) write(frames []joined, opt AppendOptions) error {
+	t := c.tenant
+	b := t.db.store.db.NewBatch()
+	var added newUsers
+	for i := range frames {
+		f := &frames[i]
+		sequence := t.db.sequence.Add(1)
+		skipped, err := c.duplicates(f, sequence)
+		if err != nil {
+			return err
+		}
+		for _, p := range f.parts {
+			p.owner.result.Sequence = sequence
+		}
+		if len(skipped) == f.batch.Rows {
+			continue
+		}
+		users, err := t.users.resolve(&f.batch.User.Dict, &added)
+		if err != nil {
+			return err
+		}
+		value := f.frame
+		if value == nil {
+			value = frame.Append(nil, f.batch)
+		}
+		value = frame.AppendRecord(value, frame.Record{Received: c.now, Users: users, Skipped: skipped})
+		if err := b.Set(keys.Hot(t.id, 0, f.span.from, sequence), value, nil); err != nil {
+			return err
+		}
+		c.last = sequence
+		c.blocks = append(c.blocks, committedBlock{f.span, newHotBlock(segment.Input{
+			Batch: f.batch, Users: users, Received: c.now, Rows: withoutRows(f.batch.Rows, skipped),
+		}, sequence)})
+	}
+	switch {
+	case len(c.blocks) > 0:
+		if err := t.users.write(b, &added); err != nil {
+			return err
+		}
+	case t.unsynced && !opt.Unsynced:
+		// Nothing is new, but what the duplicates repeat may not be on disk.
+		if err := b.LogData(nil, nil); err != nil {
+			return err
+		}
+	default:
+		return b.Close()
+	}
+	if err := t.db.store.commit(b, !opt.Unsynced); err != nil {
+		return fmt.Errorf("append to tenant %q: %w", t.name, err)
+	}
+	t.unsynced = opt.Unsynced
+	return nil
+}
+
+// duplicates returns the rows of a frame whose insert id is known, and gives the verdicts on them.
+func (c *commitState) duplicates(f *joined, sequence uint64) ([]uint32, error) {
+	t := c.tenant
+	ids := &f.batch.ID
+	if len(ids.Bits) == 0 || t.dedup.window < 0 {
+		return nil, nil
+	}
+	cutoff := c.now - t.dedup.window
+	source := t.dedup.hot.newSource(idSource{dict: &ids.Dict, span: f.span, sequence: sequence, arrived: c.now})
+	seen := make([]bool, ids.Dict.Len())
+	var skipped []uint32
+	for i, code := range ids.Bits {
+		duplicate := seen[code]
+		if !duplicate {
+			seen[code] = true
+			hash := f.idHashes[code]
+			var err error
+			duplicate, err = t.dedup.check(ids.Dict.Bytes(uint32(code)), hash, cutoff)
+			if err != nil {
+				return nil, fmt.Errorf("de-duplicate: %w", err)
+			}
+			if !duplicate {
+				t.dedup.add(source, uint32(code), hash, sequence, c.now)
+			}
+		}
+		if duplicate {
+			skipped = append(skipped, uint32(ids.Row(i)))
+		}
+	}
+	f.verdicts(skipped)
+	return skipped, nil
+}
+
+// verdicts tells the owners of rows that they are duplicates.
+func (f *joined) verdicts(rows []uint32) {
+	first := uint32(0)
+	for _, p := range f.parts {
+		end := first + uint32(p.batch.Rows)
+		for len(rows) > 0 && rows[0] < end {
+			index := rows[0] - first
+			if p.index != nil {
+				index = p.index[index]
+			}
+			r := p.owner.result
+			r.Duplicates++
+			r.Verdicts = append(r.Verdicts, IndexedVerdict{int(index), Verdict{Kind: Duplicate}})
+			rows = rows[1:]
+		}
+		first = end
+	}
+}
+
+// publish makes the committed blocks visible.
+func (t *Tenant) publish(c *commitState) {
+	if len(c.blocks) == 0 {
+		return
+	}
+	var bytes int64
+	t.update(func(v *view) {
+		for _, b := range c.blocks {
+			v.edit(b.span, func(s *span) {
+				before := s.hotBytes
+				s.addHot(b.block)
+				bytes += s.hotBytes - before
+			})
+		}
+		v.users = t.users.last
+		v.received = max(v.received, c.now)
+		v.sequence = max(v.sequence, c.last)
+	})
+	t.db.addHotBytes(t, bytes)
+	t.db.worker.wakeIfFull()
+}
+
+func (t *Tenant) isDropped() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.dropped
+}

@@ -1,0 +1,55 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+
+	"cairn/engine/keys"
+)
+
+var (
+	// ErrLocked is returned by Open when another process, or this one, has the directory open.
+	ErrLocked = errors.New("engine: the directory is in use by another process")
+
+	// ErrNewerFormat is returned by Open when a newer version of Cairn has written the directory.
+	ErrNewerFormat = errors.New("engine: the directory was written by a newer version of Cairn")
+
+	// ErrNotCairn is returned by Open when the directory has files but is not Cairn's.
+	ErrNotCairn = errors.New("engine: the directory is not a Cairn data directory")
+
+	// ErrClosed is returned by every call after Close.
+	ErrClosed = errors.New("engine: closed")
+
+	// ErrCorrupt is in every error about stored bytes that are not as they were written; see
+	// CorruptionError for where.
+	ErrCorrupt = errors.New("engine: corrupt data")
+
+	// ErrFailed is returned by every write after one whose outcome is unknown: the log could not be
+	// written or synced. Reading goes on; opening the directory again finds every acknowledged event.
+	ErrFailed = errors.New("engine: the log could not be written; open the directory again when the disk is in order")
+
+	// ErrBackground is returned when sealing, merging or retention has failed and cannot be left
+	// behind: by Settle at once, by Append when memory for unsealed events has run out.
+	ErrBackground = errors.New("engine: background work failed")
+
+	// ErrTenantName is returned for a tenant name that is empty, too long or has control characters.
+	ErrTenantName = errors.New("engine: bad tenant name")
+
+	// ErrBatchTooLarge is returned for a batch of more rows than a frame may have.
+	ErrBatchTooLarge = errors.New("engine: batch too large")
+)
+
+// CorruptionError says which key holds bytes that are not as they were written.
+// errors.Is(err, ErrCorrupt) holds.
+type CorruptionError struct {
+	Key []byte // see keys.Format
+	Err error  // what is wrong
+}
+
+func (e *CorruptionError) Error() string {
+	return fmt.Sprintf("engine: corrupt data at %s: %v; the rest of the directory stays readable: "+
+		"restore this part from a backup, or export what is left", keys.Format(e.Key), e.Err)
+}
+
+// Unwrap returns what is wrong and ErrCorrupt.
+func (e *CorruptionError) Unwrap() []error { return []error{e.Err, ErrCorrupt} }

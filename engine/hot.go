@@ -1,0 +1,205 @@
+package engine
+
+import (
+	"math"
+	"slices"
+	"sync"
+
+	"cairn/engine/column"
+	"cairn/engine/segment"
+)
+
+const (
+	// hotChunkRows is the size from which a hot reader is kept for good; a query sorts at most that
+	// many rows again because new ones have come.
+	hotChunkRows = segment.BlockRows
+	// tinyFan blocks of about one size are joined in memory, so that single events cost no more than
+	// batches.
+	tinyFan = 16
+	// tinyRows is the size from which blocks are not joined.
+	tinyRows = 4096
+)
+
+// hotBlock is one committed frame in memory, or several joined.
+type hotBlock struct {
+	input    segment.Input
+	sequence uint64 // of the frame, the newest if joined
+	first    uint64 // the oldest if joined
+	rows     int
+	bytes    int64
+	from, to int64 // event times, inclusive
+}
+
+func newHotBlock(input segment.Input, sequence uint64) hotBlock {
+	b := hotBlock{input: input, sequence: sequence, first: sequence, rows: input.Batch.Rows, from: math.MaxInt64, to: math.MinInt64}
+	if input.Rows != nil {
+		b.rows = len(input.Rows)
+		for _, row := range input.Rows {
+			at := input.Batch.Time[row]
+			b.from, b.to = min(b.from, at), max(b.to, at)
+		}
+	} else {
+		for _, at := range input.Batch.Time {
+			b.from, b.to = min(b.from, at), max(b.to, at)
+		}
+	}
+	b.bytes = int64(input.Batch.SizeBytes() + 4*cap(input.Users) + 4*cap(input.Rows) + 128)
+	return b
+}
+
+// hotChunks are the readers over a span's hot blocks. Views share them until a seal changes the
+// front of the list.
+type hotChunks struct {
+	mu   sync.Mutex
+	full []hotChunk
+	// last covers the blocks behind the full chunks up to end.
+	last hotChunk
+}
+
+type hotChunk struct {
+	reader *segment.Reader
+	end    int // number of blocks up to and with this chunk
+}
+
+// readers returns readers over the blocks, building what is new since they were last asked for.
+func (c *hotChunks) readers(blocks []hotBlock) []*segment.Reader {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var out []*segment.Reader
+	start := 0
+	for _, chunk := range c.full {
+		if chunk.end > len(blocks) {
+			break
+		}
+		out = append(out, chunk.reader)
+		start = chunk.end
+	}
+	for start < len(blocks) {
+		end, rows := start, 0
+		for end < len(blocks) && rows < hotChunkRows {
+			rows += blocks[end].rows
+			end++
+		}
+		reader := c.build(blocks, start, end, rows >= hotChunkRows)
+		out = append(out, reader)
+		start = end
+	}
+	return out
+}
+
+func (c *hotChunks) build(blocks []hotBlock, start, end int, full bool) *segment.Reader {
+	if !full && c.last.reader != nil && c.last.end == end && c.end() == start {
+		return c.last.reader
+	}
+	inputs := make([]segment.Input, 0, end-start)
+	for i := start; i < end; i++ {
+		inputs = append(inputs, blocks[i].input)
+	}
+	chunk := hotChunk{segment.NewHot(inputs), end}
+	switch {
+	case full && c.end() == start:
+		c.full = append(c.full, chunk)
+		c.last = hotChunk{}
+	case !full && c.end() == start && end >= c.last.end:
+		c.last = chunk
+	}
+	return chunk.reader
+}
+
+// end returns the number of blocks in full chunks.
+func (c *hotChunks) end() int {
+	if len(c.full) == 0 {
+		return 0
+	}
+	return c.full[len(c.full)-1].end
+}
+
+// addHot appends a block; the caller edits the newest view.
+func (s *span) addHot(b hotBlock) {
+	if s.chunks == nil {
+		s.chunks = &hotChunks{}
+	}
+	if len(s.hot) == 0 {
+		s.hotFrom, s.hotTo = b.from, b.to
+	}
+	s.hot = append(s.hot, b)
+	s.hotRows += b.rows
+	s.hotBytes += b.bytes
+	s.hotFrom, s.hotTo = min(s.hotFrom, b.from), max(s.hotTo, b.to)
+	s.joinTiny()
+}
+
+// joinTiny joins the newest blocks while there are tinyFan of about one size.
+func (s *span) joinTiny() {
+	for {
+		n := len(s.hot)
+		if n-tinyFan < s.sealing || sizeClass(s.hot[n-1].rows) < 0 {
+			return
+		}
+		class := sizeClass(s.hot[n-1].rows)
+		for _, b := range s.hot[n-tinyFan:] {
+			if sizeClass(b.rows) != class {
+				return
+			}
+		}
+		joined := joinBlocks(s.hot[n-tinyFan:])
+		for _, b := range s.hot[n-tinyFan:] {
+			s.hotBytes -= b.bytes
+		}
+		s.hotBytes += joined.bytes
+		s.hot = append(slices.Clone(s.hot[:n-tinyFan]), joined)
+		s.chunks = s.chunks.cut(n - tinyFan)
+	}
+}
+
+// sizeClass is the logarithm of a block's size to the base tinyFan, or -1 if it is not tiny.
+func sizeClass(rows int) int {
+	if rows >= tinyRows {
+		return -1
+	}
+	class := 0
+	for ; rows >= tinyFan; rows /= tinyFan {
+		class++
+	}
+	return class
+}
+
+// cut returns the chunks of the first blocks only.
+func (c *hotChunks) cut(blocks int) *hotChunks {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next := &hotChunks{}
+	for _, chunk := range c.full {
+		if chunk.end <= blocks {
+			next.full = append(next.full, chunk)
+		}
+	}
+	return next
+}
+
+// joinBlocks copies the rows of blocks into one.
+func joinBlocks(blocks []hotBlock) hotBlock {
+	var b column.Builder
+	var users []uint32
+	for _, block := range blocks {
+		in := block.input
+		from := b.Len()
+		numbers := b.AppendBatch(in.Batch, in.Rows)
+		for i, n := range numbers {
+			if n == column.NoPart {
+				continue
+			}
+			for int(n) >= len(users) {
+				users = append(users, 0)
+			}
+			users[n] = in.Users[i]
+		}
+		if in.Batch.Received == nil {
+			b.FillReceived(from, in.Received)
+		}
+	}
+	last := blocks[len(blocks)-1]
+	joined := newHotBlock(segment.Input{Batch: b.Finish(), Users: users, Received: last.input.Received}, last.sequence)
+	joined.first = blocks[0].first
+	return joined
+}

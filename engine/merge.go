@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"cairn/engine/segment"
+)
+
+const (
+	// mergeRuns is the number of runs of about one size that are merged while events keep coming.
+	mergeRuns = 4
+	// mergeRunsMax is the number of runs of a span at which all are merged.
+	mergeRunsMax = 12
+	// wideDaysMin is the number of small days that are put together while events keep coming.
+	wideDaysMin = 8
+)
+
+// mergeJob are segments that become one sorted run.
+type mergeJob struct {
+	target  spanKey
+	handles []*segmentHandle
+}
+
+// planMerges returns what is to be merged. Settled, every span becomes one run, and small closed days
+// become wider partitions; else only what has become too many pieces is merged.
+func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
+	v := t.view.Load()
+	byTarget := make(map[spanKey]*mergeJob)
+	var order []spanKey
+	add := func(target spanKey, handles []*segmentHandle) {
+		job := byTarget[target]
+		if job == nil {
+			job = &mergeJob{target: target}
+			byTarget[target] = job
+			order = append(order, target)
+		}
+		job.handles = append(job.handles, handles...)
+	}
+	var small []spanKey
+	for _, s := range v.spans {
+		if len(s.sealed) == 0 || s.damaged != nil {
+			continue
+		}
+		wider, inside := v.wider(s.key())
+		switch {
+		case inside && settle:
+			if w := v.find(wider); byTarget[wider] == nil {
+				add(wider, w.sealed)
+			}
+			add(wider, s.sealed)
+		case s.to <= now && len(s.hot) == 0 && s.rows() < smallDayRows:
+			small = append(small, s.key())
+		case byTarget[s.key()] != nil: // a day inside it has brought it in
+		default:
+			if handles := chooseRuns(s, settle); len(handles) > 0 {
+				add(s.key(), handles)
+			}
+		}
+	}
+	least := wideDaysMin
+	if settle {
+		least = 2
+	}
+	for _, group := range widen(small, func(key spanKey) int { return v.find(key).rows() }) {
+		if len(group) < least {
+			for _, key := range group {
+				if byTarget[key] == nil {
+					if handles := chooseRuns(v.find(key), settle); len(handles) > 0 {
+						add(key, handles)
+					}
+				}
+			}
+			continue
+		}
+		target := group[0]
+		for _, key := range group {
+			target.to = max(target.to, key.to)
+		}
+		for _, key := range group {
+			if byTarget[key] == nil {
+				add(target, v.find(key).sealed)
+			}
+		}
+	}
+	jobs := make([]mergeJob, 0, len(order))
+	for _, key := range order {
+		jobs = append(jobs, *byTarget[key])
+	}
+	return jobs
+}
+
+// chooseRuns returns the segments of the runs of a span that are to be merged.
+func chooseRuns(s *span, settle bool) []*segmentHandle {
+	runs := s.runs()
+	if len(runs) < 2 {
+		return nil
+	}
+	if settle || len(runs) >= mergeRunsMax {
+		return s.sealed
+	}
+	slices.SortStableFunc(runs, func(a, b []*segmentHandle) int { return cmp.Compare(runRows(a), runRows(b)) })
+	total, n := runRows(runs[0]), 1
+	for n < len(runs) && runRows(runs[n]) <= 2*total {
+		total += runRows(runs[n])
+		n++
+	}
+	if n < mergeRuns {
+		return nil
+	}
+	return slices.Concat(runs[:n]...)
+}
+
+// mergeSegments does the work of a job, up to the change to be installed.
+func (t *Tenant) mergeSegments(job mergeJob) (*change, error) {
+	c := &change{tenant: t, target: job.target, removed: job.handles, cold: true, seqMin: ^uint64(0)}
+	readers := make([]*segment.Reader, len(job.handles))
+	for i, h := range job.handles {
+		r, err := h.openOnce()
+		if err != nil {
+			return nil, err
+		}
+		readers[i] = r
+		c.merged = max(c.merged, h.Merged+1)
+		c.seqMin, c.seqMax = min(c.seqMin, h.SeqMin), max(c.seqMax, h.SeqMax)
+	}
+	var err error
+	c.encoded, err = segment.Merge(readers, t.db.buildOptions(true))
+	if err != nil {
+		return nil, fmt.Errorf("merge %d segments of tenant %q: %w", len(readers), t.name, err)
+	}
+	return c, nil
+}
+
+// openOnce opens the segment past the cache, for work that reads all of it once.
+func (h *segmentHandle) openOnce() (*segment.Reader, error) {
+	directory, err := h.readDirectory()
+	if err != nil {
+		return nil, err
+	}
+	r, err := segment.Open(directory, h, nil, uint64(h.Segment))
+	if err != nil {
+		return nil, &CorruptionError{Key: h.manifestKey(), Err: err}
+	}
+	return r, nil
+}
+
+// mergeTenants merges what the plan of each tenant says, and installs the results of several together.
+// Damaged segments are left as they are; the error tells them after the rest is done.
+func (db *DB) mergeTenants(ctx context.Context, tenants []*Tenant, settle bool) error {
+	var failed []error
+	var changes []*change
+	bytes := 0
+	install := func() error {
+		if len(changes) == 0 {
+			return nil
+		}
+		err := db.install(ctx, changes)
+		if err == nil {
+			for _, c := range changes {
+				db.counters.mergedChange(c)
+			}
+		}
+		changes, bytes = nil, 0
+		return err
+	}
+	for _, t := range tenants {
+		if err := t.ensureLoaded(); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		for _, job := range t.planMerges(db.now(), settle) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			c, err := t.mergeSegments(job)
+			if err != nil {
+				if !isCorrupt(err) {
+					return errors.Join(append(failed, err)...)
+				}
+				failed = append(failed, err)
+				continue
+			}
+			changes = append(changes, c)
+			for _, e := range c.encoded {
+				bytes += e.SizeBytes()
+			}
+			if bytes >= installBytes || len(changes) >= installChanges {
+				if err := install(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := install(); err != nil {
+		return err
+	}
+	return errors.Join(failed...)
+}
+
+func isCorrupt(err error) bool {
+	return errors.Is(err, ErrCorrupt) || errors.Is(err, segment.ErrCorrupt)
+}

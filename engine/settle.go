@@ -1,0 +1,85 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"cairn/engine/keys"
+)
+
+// settleRounds bounds how often Settle looks for more to merge.
+const settleRounds = 4
+
+// Settle brings everything into its final form: all events sealed, every day one sorted run, small
+// closed days in wider partitions, days past retention dropped, and the files of what was replaced
+// removed. Appends may go on meanwhile; what they add later need not be settled. Without concurrent
+// appends a second Settle has nothing to do.
+func (db *DB) Settle(ctx context.Context) error {
+	if err := db.store.err(); err != nil {
+		return err
+	}
+	if err := db.settle(ctx); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if errors.Is(err, ErrFailed) || errors.Is(err, ErrClosed) {
+			return err
+		}
+		return fmt.Errorf("%w: %w", ErrBackground, err)
+	}
+	return nil
+}
+
+func (db *DB) settle(ctx context.Context) error {
+	db.merging.Lock()
+	defer db.merging.Unlock()
+	spans, err := db.hotSpans()
+	failed := []error{err}
+	if err := db.seal(ctx, sealJobs(spans)); err != nil {
+		return err
+	}
+	if err := db.expireTenants(ctx); err != nil {
+		if !isCorrupt(err) {
+			return err
+		}
+		failed = append(failed, err)
+	}
+	tenants := db.storedTenants()
+	for range settleRounds {
+		before := db.counters.merges.Load()
+		if err := db.mergeTenants(ctx, tenants, true); err != nil {
+			if !isCorrupt(err) {
+				return err
+			}
+			failed = append(failed, err)
+			break
+		}
+		if db.counters.merges.Load() == before {
+			break
+		}
+	}
+	for _, t := range tenants {
+		if err := t.collect(ctx); err != nil {
+			return err
+		}
+	}
+	if err := db.tidyStore(ctx); err != nil {
+		return err
+	}
+	return errors.Join(failed...)
+}
+
+// tidyStore flushes the write buffers and compacts what lies above the chunks, so that deleted frames
+// leave the disk.
+func (db *DB) tidyStore(ctx context.Context) error {
+	return db.store.guarded(func() error {
+		if err := db.store.db.Flush(); err != nil {
+			return fmt.Errorf("flush: %w", err)
+		}
+		if err := db.store.db.Compact(ctx, []byte{keys.SpaceMeta}, []byte{keys.SpaceExpired + 1}, false); err != nil {
+			return fmt.Errorf("compact: %w", err)
+		}
+		return nil
+	})
+}

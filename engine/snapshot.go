@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"cairn/engine/event"
+	"cairn/engine/keys"
+	"cairn/engine/segment"
+)
+
+// Snapshot is what a tenant held at one moment: whatever is appended, sealed, merged or dropped
+// afterwards does not change it. It is safe for concurrent use. Close it soon: until then the disk
+// space of merged segments is not freed.
+type Snapshot struct {
+	tenant *Tenant
+	view   *view
+	err    error // why the tenant could not be loaded
+	unpin  func()
+	closed atomic.Bool
+}
+
+// Snapshot returns the present state of the tenant. If that cannot be read, the methods of the
+// snapshot that return an error return it.
+func (t *Tenant) Snapshot() *Snapshot {
+	if err := t.ensureLoaded(); err != nil {
+		return &Snapshot{tenant: t, view: t.view.Load(), err: err}
+	}
+	v, unpin := t.pin()
+	return &Snapshot{tenant: t, view: v, unpin: unpin}
+}
+
+// pin returns the present view; what its segments need stays on disk until unpin is called.
+func (t *Tenant) pin() (v *view, unpin func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v = t.view.Load()
+	if t.mu.snapshots == nil {
+		t.mu.snapshots = make(map[uint64]int)
+	}
+	t.mu.snapshots[v.epoch]++
+	return v, func() { t.unpin(v.epoch) }
+}
+
+func (t *Tenant) unpin(epoch uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.mu.snapshots[epoch]--; t.mu.snapshots[epoch] == 0 {
+		delete(t.mu.snapshots, epoch)
+	}
+}
+
+// Close ends the use of the snapshot and of everything got from it.
+func (s *Snapshot) Close() {
+	if !s.closed.Swap(true) && s.unpin != nil {
+		s.unpin()
+	}
+}
+
+// Segments returns readers over every stored event in the range, each event in exactly one reader.
+// The readers may hold events outside the range. Segments of one user and time may overlap: the rows of
+// a user in time order are the merge of the readers.
+func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.Reader, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	var out []*segment.Reader
+	for _, span := range s.view.spans {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if span.damaged != nil && r.Overlaps(span.from, span.to-1) {
+			return nil, span.damaged
+		}
+		for _, h := range span.sealed {
+			if !r.Overlaps(h.TimeMin, h.TimeMax) {
+				continue
+			}
+			reader, err := h.reader()
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, reader)
+		}
+		if len(span.hot) > 0 && r.Overlaps(span.hotFrom, span.hotTo) {
+			out = append(out, span.chunks.readers(span.hot)...)
+		}
+	}
+	return out, nil
+}
+
+// UserID returns the dense number of a user, from 1 on; false if the snapshot knows none of that name.
+func (s *Snapshot) UserID(name string) (uint32, bool, error) {
+	if s.err != nil || s.view.users == 0 {
+		return 0, false, s.err
+	}
+	id, ok, err := s.tenant.users.lookup([]byte(name))
+	return id, ok && id <= s.view.users, err
+}
+
+// UserNames returns the users with the given numbers; "" stands for 0 and for numbers never given.
+func (s *Snapshot) UserNames(ids []uint32) ([]string, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	if s.view.users == 0 {
+		return make([]string, len(ids)), nil
+	}
+	return s.tenant.users.names(ids)
+}
+
+// UserCount returns the highest number of a user. Numbers have no gaps, but a user may have no event
+// left.
+func (s *Snapshot) UserCount() uint32 { return s.view.users }
+
+// Location returns the tenant's time zone.
+func (s *Snapshot) Location() *time.Location { return s.view.settings.calendar.current() }
+
+// WeekStart returns the tenant's first day of a week.
+func (s *Snapshot) WeekStart() time.Weekday { return s.view.settings.record.WeekStart }
+
+// RetentionDays returns the number of whole days that are kept besides the running one; 0: all.
+func (s *Snapshot) RetentionDays() int { return s.view.settings.record.RetentionDays }
+
+// ID names the set of stored events: two snapshots of a tenant with the same ID hold the same events.
+func (s *Snapshot) ID() string { return fmt.Sprintf("s_%x", s.view.sequence) }
+
+// Sequence is the newest frame in the snapshot; see Result.Sequence.
+func (s *Snapshot) Sequence() uint64 { return s.view.sequence }
+
+// CompleteUntil returns the newest arrival in the snapshot in Unix nanoseconds, 0 if it is empty:
+// every event acknowledged up to then is in.
+func (s *Snapshot) CompleteUntil() int64 { return s.view.received }
+
+// Rows returns the number of stored events.
+func (s *Snapshot) Rows() int {
+	n := 0
+	for _, span := range s.view.spans {
+		n += span.rows()
+	}
+	return n
+}
+
+// TimeRange returns the range from the oldest event to just behind the newest; it is empty if there
+// are none.
+func (s *Snapshot) TimeRange() event.TimeRange {
+	var out event.TimeRange
+	first := true
+	add := func(from, to int64) {
+		if first || from < out.From {
+			out.From = from
+		}
+		if first || to >= out.To {
+			out.To = to + 1
+		}
+		first = false
+	}
+	for _, span := range s.view.spans {
+		for _, h := range span.sealed {
+			add(h.TimeMin, h.TimeMax)
+		}
+		if len(span.hot) > 0 {
+			add(span.hotFrom, span.hotTo)
+		}
+	}
+	return out
+}
+
+// ExpiredUsers returns the users who did an event in the days that retention has dropped: they are
+// not new when they do it again. The bitmap is the caller's.
+func (s *Snapshot) ExpiredUsers(eventName string) (*roaring.Bitmap, error) {
+	if s.err != nil {
+		return nil, s.err
+	}
+	if !s.tenant.stored() {
+		return roaring.New(), nil
+	}
+	return s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
+}
+
+func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {
+	value, err := s.get(key)
+	if err != nil {
+		return nil, err
+	}
+	out := roaring.New()
+	if value == nil {
+		return out, nil
+	}
+	if _, err := out.ReadFrom(bytes.NewReader(value)); err == nil {
+		err = out.Validate()
+	}
+	if err != nil {
+		return nil, &CorruptionError{Key: key, Err: err}
+	}
+	return out, nil
+}

@@ -1,0 +1,332 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"cairn/engine/frame"
+	"cairn/engine/keys"
+	"cairn/engine/segment"
+)
+
+// Tenant is one customer's events: users, days, settings and limits of its own. It is safe for
+// concurrent use.
+//
+// Lock order: commitMu, mu. The queue's lock is taken alone.
+type Tenant struct {
+	db       *DB
+	name     string
+	id       keys.Tenant // set before loaded
+	cache    tenantCache
+	settings atomic.Pointer[settings]
+
+	// load reads the manifest and the hot log on first use.
+	load struct {
+		sync.Mutex
+		done atomic.Bool
+	}
+
+	// queue is where appends wait for their turn to lead a commit.
+	queue struct {
+		sync.Mutex
+		waiting []*pending
+		leading bool
+	}
+
+	// commitMu is held by the leader of a commit. It guards dedup, unsynced and the giving of user
+	// numbers.
+	commitMu sync.Mutex
+	unsynced bool // the newest commit may not be on disk
+	dedup    *dedup
+	users    *users
+
+	view atomic.Pointer[view]
+	mu   struct {
+		sync.Mutex
+		snapshots map[uint64]int // open snapshots by epoch
+		garbage   []garbage
+		dropped   bool
+	}
+
+	hotBytes atomic.Int64
+}
+
+// Name returns the tenant's name.
+func (t *Tenant) Name() string { return t.name }
+
+// Tenant returns the tenant of that name. It comes into being with its first append or Configure.
+func (db *DB) Tenant(name string) (*Tenant, error) {
+	if err := checkTenantName(name); err != nil {
+		return nil, err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.mu.closed {
+		return nil, ErrClosed
+	}
+	if t := db.mu.tenants[name]; t != nil {
+		return t, nil
+	}
+	s, err := newSettings(tenantRecord{WeekStart: 1})
+	if err != nil {
+		return nil, err
+	}
+	t := db.newTenant(name, s)
+	db.mu.tenants[name] = t
+	return t, nil
+}
+
+func (db *DB) newTenant(name string, s *settings) *Tenant {
+	t := &Tenant{db: db, name: name, id: s.record.ID, cache: tenantCache{db.cache, s.record.ID}}
+	t.settings.Store(s)
+	t.view.Store(&view{settings: s})
+	return t
+}
+
+// Tenants returns the names of the stored tenants, sorted.
+func (db *DB) Tenants() []string {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	var names []string
+	for name, t := range db.mu.tenants {
+		if t.settings.Load().record.ID != 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// stored reports whether the tenant is on disk.
+func (t *Tenant) stored() bool { return t.settings.Load().record.ID != 0 }
+
+// ensure stores the tenant if it is new, and loads it.
+func (t *Tenant) ensure() error {
+	if !t.stored() {
+		if err := t.create(); err != nil {
+			return err
+		}
+	}
+	return t.ensureLoaded()
+}
+
+func (t *Tenant) create() error {
+	t.db.mu.Lock()
+	defer t.db.mu.Unlock()
+	if t.stored() {
+		return nil
+	}
+	if t.db.mu.tenants[t.name] != t {
+		return fmt.Errorf("engine: tenant %q was dropped: ask for it again", t.name)
+	}
+	record := t.settings.Load().record
+	record.ID = t.db.mu.nextTenant
+	s, err := newSettings(record)
+	if err != nil {
+		return err
+	}
+	if err := t.db.store.writeTenant(t.name, record); err != nil {
+		return fmt.Errorf("create tenant %q: %w", t.name, err)
+	}
+	t.db.mu.nextTenant++
+	t.id, t.cache.tenant = record.ID, record.ID
+	t.update(func(v *view) { v.settings = s })
+	t.settings.Store(s)
+	return nil
+}
+
+// ensureLoaded reads the tenant's state if this is its first use.
+func (t *Tenant) ensureLoaded() error {
+	if t.load.done.Load() || !t.stored() {
+		return nil
+	}
+	t.load.Lock()
+	defer t.load.Unlock()
+	if t.load.done.Load() {
+		return nil
+	}
+	if err := t.db.store.err(); errors.Is(err, ErrClosed) {
+		return err
+	}
+	if err := t.read(); err != nil {
+		return fmt.Errorf("load tenant %q: %w", t.name, err)
+	}
+	t.load.done.Store(true)
+	return nil
+}
+
+// read builds the first view from the manifest and the hot log.
+func (t *Tenant) read() error {
+	users, err := openUsers(t.db.store, t.id, t.db.opt.UserCacheEntries)
+	if err != nil {
+		return err
+	}
+	v := view{settings: t.settings.Load(), users: users.last}
+	dedup := newDedup(t, t.db.sequence.Load()+1)
+	if err := t.readManifest(&v); err != nil {
+		return err
+	}
+	hotBytes, err := t.readHot(&v, dedup)
+	if err != nil {
+		return err
+	}
+	t.commitMu.Lock()
+	defer t.commitMu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v.epoch = t.view.Load().epoch + 1
+	t.users, t.dedup = users, dedup
+	t.view.Store(&v)
+	t.db.addHotBytes(t, hotBytes-t.hotBytes.Load())
+	return nil
+}
+
+func (t *Tenant) readManifest(v *view) error {
+	sealed := make(map[spanKey][]*segmentHandle)
+	err := t.db.store.scan(keys.TenantSpan(keys.SpaceManifest, t.id), func(key, value []byte) error {
+		k, err := keys.ParseManifest(key)
+		if err != nil {
+			return &CorruptionError{Key: slices.Clone(key), Err: err}
+		}
+		m, _, err := decodeManifest(value)
+		if err != nil {
+			// Its rows cannot be told; whoever asks for the day gets the error.
+			_, to := v.settings.calendar.day(k.Day)
+			v.edit(spanKey{k.Day, to}, func(s *span) {
+				s.damaged = errors.Join(s.damaged, &CorruptionError{Key: slices.Clone(key), Err: err})
+			})
+			return nil
+		}
+		h := &segmentHandle{ManifestKey: k, summary: *m, tenant: t}
+		sealed[h.span()] = append(sealed[h.span()], h)
+		v.received = max(v.received, h.RecvMax)
+		v.sequence = max(v.sequence, h.SeqMax)
+		return nil
+	})
+	for key, handles := range sealed {
+		v.edit(key, func(s *span) { s.addSealed(handles...) })
+	}
+	return err
+}
+
+// readHot replays the frames of the hot log into the view.
+func (t *Tenant) readHot(v *view, d *dedup) (hotBytes int64, err error) {
+	err = t.db.store.scan(keys.TenantSpan(keys.SpaceHot, t.id), func(key, value []byte) error {
+		k, err := keys.ParseHot(key)
+		if err != nil {
+			return &CorruptionError{Key: slices.Clone(key), Err: err}
+		}
+		_, to := v.settings.calendar.day(k.Day)
+		day := spanKey{k.Day, to}
+		batch, record, err := frame.DecodeEntry(value)
+		if err != nil {
+			v.edit(day, func(s *span) {
+				s.damaged = errors.Join(s.damaged, &CorruptionError{Key: slices.Clone(key), Err: err})
+			})
+			return nil
+		}
+		block := newHotBlock(segment.Input{
+			Batch: batch, Users: record.Users, Received: record.Received,
+			Rows: withoutRows(batch.Rows, record.Skipped),
+		}, k.Sequence)
+		d.replay(day, block)
+		hotBytes += block.bytes
+		v.edit(day, func(s *span) { s.addHot(block) })
+		v.received = max(v.received, record.Received)
+		v.sequence = max(v.sequence, k.Sequence)
+		return nil
+	})
+	return hotBytes, err
+}
+
+// replay takes in the ids of a frame of the hot log.
+func (d *dedup) replay(span spanKey, b hotBlock) {
+	ids := &b.input.Batch.ID
+	if len(ids.Bits) == 0 || d.window < 0 {
+		return
+	}
+	source := d.hot.newSource(idSource{dict: &ids.Dict, span: span, sequence: b.sequence, arrived: b.input.Received})
+	d.coveredFrom = min(d.coveredFrom, b.sequence)
+	stored := rowSet{rows: b.input.Rows}
+	for i, code := range ids.Bits {
+		if stored.has(uint32(ids.Row(i))) {
+			hash := segment.HashID(ids.Dict.Bytes(uint32(code)))
+			d.add(source, uint32(code), hash, b.sequence, b.input.Received)
+		}
+	}
+}
+
+// rowSet tells for ascending rows whether they are among others; nil has all.
+type rowSet struct {
+	rows []uint32
+	next int
+}
+
+func (r *rowSet) has(row uint32) bool {
+	if r.rows == nil {
+		return true
+	}
+	for r.next < len(r.rows) && r.rows[r.next] < row {
+		r.next++
+	}
+	return r.next < len(r.rows) && r.rows[r.next] == row
+}
+
+// withoutRows returns the rows below n that are not skipped, nil if none is skipped.
+func withoutRows(n int, skipped []uint32) []uint32 {
+	if len(skipped) == 0 {
+		return nil
+	}
+	out := make([]uint32, 0, n-len(skipped))
+	for row := range uint32(n) {
+		if len(skipped) > 0 && skipped[0] == row {
+			skipped = skipped[1:]
+			continue
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// DropTenant removes a tenant with all it has, for good. Snapshots of it that are open may fail.
+func (db *DB) DropTenant(name string) error {
+	db.mu.Lock()
+	t := db.mu.tenants[name]
+	delete(db.mu.tenants, name)
+	db.mu.Unlock()
+	if t == nil || !t.stored() {
+		return nil
+	}
+	db.merging.Lock()
+	defer db.merging.Unlock()
+	db.sealing.Lock()
+	defer db.sealing.Unlock()
+	t.commitMu.Lock()
+	defer t.commitMu.Unlock()
+	b := db.store.db.NewBatch()
+	if err := b.Delete(keys.TenantName(name), nil); err != nil {
+		return err
+	}
+	for _, space := range strings.Split("c h m n u x", " ") {
+		span := keys.TenantSpan(space[0], t.id)
+		if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
+			return err
+		}
+	}
+	if err := db.store.commit(b, true); err != nil {
+		return fmt.Errorf("drop tenant %q: %w", name, err)
+	}
+	t.mu.Lock()
+	t.mu.dropped = true
+	t.mu.garbage = nil
+	t.view.Store(&view{epoch: t.view.Load().epoch + 1, settings: t.settings.Load()})
+	t.mu.Unlock()
+	db.addHotBytes(t, math.MinInt64)
+	db.cache.drop(t.id)
+	return nil
+}

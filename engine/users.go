@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"cairn/engine/column"
+	"cairn/engine/keys"
+)
+
+// namesMax is the most names of one run in the store: a run is read whole to find one of them.
+const namesMax = 256
+
+// users is the dictionary of one tenant's users: a string to a dense number from 1 on, and back. New
+// numbers are given under the tenant's commit lock and written in the batch of the frame that needs
+// them.
+type users struct {
+	store     *store
+	tenant    keys.Tenant
+	partition keys.Partition
+
+	mu struct {
+		sync.RWMutex
+		// Strings known in memory, in two generations: young fills up, then becomes old.
+		young, old userCache
+		limit      int // entries of a generation
+		complete   bool
+	}
+	last uint32 // highest number given; guarded by the commit lock
+}
+
+// userCache maps strings to numbers without a pointer per entry.
+type userCache struct {
+	strings column.Dict
+	numbers []uint32
+}
+
+func (c *userCache) find(user []byte) (uint32, bool) {
+	if i, ok := c.strings.Find(user); ok {
+		return c.numbers[i], true
+	}
+	return 0, false
+}
+
+func openUsers(s *store, t keys.Tenant, limit int) (*users, error) {
+	u := &users{store: s, tenant: t}
+	u.mu.limit = max(1024, limit/2)
+	span := keys.NamesSpan(t, 0)
+	it, err := s.iterate(span)
+	if err != nil {
+		return nil, fmt.Errorf("iterate user names: %w", err)
+	}
+	defer it.Close()
+	if it.Last() {
+		_, _, first, err := keys.ParseNames(it.Key())
+		if err != nil {
+			return nil, &CorruptionError{Key: bytes.Clone(it.Key()), Err: err}
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return nil, s.readError(bytes.Clone(it.Key()), err)
+		}
+		n, err := countNames(value)
+		if err != nil {
+			return nil, &CorruptionError{Key: bytes.Clone(it.Key()), Err: err}
+		}
+		u.last = first + uint32(n) - 1
+	}
+	if err := it.Error(); err != nil {
+		return nil, s.readError(span.Start, err)
+	}
+	u.mu.complete = u.last == 0
+	return u, nil
+}
+
+// lookup returns the number of a user, or false if there is none.
+func (u *users) lookup(user []byte) (uint32, bool, error) {
+	u.mu.RLock()
+	n, ok := u.mu.young.find(user)
+	if !ok {
+		n, ok = u.mu.old.find(user)
+	}
+	complete := u.mu.complete
+	u.mu.RUnlock()
+	if ok || complete {
+		return n, ok, nil
+	}
+	key := keys.AppendUser(make([]byte, 0, 64), u.tenant, u.partition, user)
+	value, err := u.store.get(key)
+	if err != nil || value == nil {
+		return 0, false, err
+	}
+	if len(value) != 4 {
+		return 0, false, &CorruptionError{Key: key, Err: fmt.Errorf("user number of %d bytes", len(value))}
+	}
+	n = binary.BigEndian.Uint32(value)
+	u.remember(user, n)
+	return n, true, nil
+}
+
+func (u *users) remember(user []byte, n uint32) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.mu.young.numbers) >= u.mu.limit {
+		if len(u.mu.old.numbers) > 0 {
+			u.mu.complete = false
+		}
+		u.mu.old, u.mu.young = u.mu.young, userCache{}
+	}
+	if i := u.mu.young.strings.Intern(user); int(i) == len(u.mu.young.numbers) {
+		u.mu.young.numbers = append(u.mu.young.numbers, n)
+	}
+}
+
+// forget drops what is in memory, after a commit that gave new numbers has failed.
+func (u *users) forget(last uint32) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.mu.young, u.mu.old, u.mu.complete = userCache{}, userCache{}, false
+	u.last = last
+}
+
+// newUsers collects the users that a commit adds.
+type newUsers struct {
+	first uint32
+	names [][]byte
+}
+
+// resolve returns the number of every string of the dictionary, giving new ones to new users. The
+// caller holds the commit lock.
+func (u *users) resolve(dict *column.Dict, added *newUsers) ([]uint32, error) {
+	numbers := make([]uint32, dict.Len())
+	for i := range numbers {
+		name := dict.Bytes(uint32(i))
+		n, ok, err := u.lookup(name)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			if u.last == 1<<32-2 {
+				return nil, fmt.Errorf("engine: a tenant has no more than %d users", u.last)
+			}
+			u.last++
+			n = u.last
+			if len(added.names) == 0 {
+				added.first = n
+			}
+			added.names = append(added.names, name)
+			u.remember(name, n)
+		}
+		numbers[i] = n
+	}
+	return numbers, nil
+}
+
+// write puts the added users into the batch.
+func (u *users) write(b *pebble.Batch, added *newUsers) error {
+	var key []byte
+	var number [4]byte
+	for i, name := range added.names {
+		key = keys.AppendUser(key[:0], u.tenant, u.partition, name)
+		binary.BigEndian.PutUint32(number[:], added.first+uint32(i))
+		if err := b.Set(key, number[:], nil); err != nil {
+			return err
+		}
+	}
+	for from := 0; from < len(added.names); from += namesMax {
+		run := added.names[from:min(from+namesMax, len(added.names))]
+		if err := b.Set(keys.Names(u.tenant, u.partition, added.first+uint32(from)), encodeNames(run), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeNames writes a count, the sizes, and the names end to end.
+func encodeNames(names [][]byte) []byte {
+	out := binary.AppendUvarint(nil, uint64(len(names)))
+	for _, name := range names {
+		out = binary.AppendUvarint(out, uint64(len(name)))
+	}
+	for _, name := range names {
+		out = append(out, name...)
+	}
+	return out
+}
+
+func countNames(value []byte) (int, error) {
+	n, size := binary.Uvarint(value)
+	if size <= 0 || n == 0 || n > uint64(len(value)) {
+		return 0, fmt.Errorf("run of user names")
+	}
+	return int(n), nil
+}
+
+func decodeNames(value []byte) ([][]byte, error) {
+	n, err := countNames(value)
+	if err != nil {
+		return nil, err
+	}
+	_, size := binary.Uvarint(value)
+	rest := value[size:]
+	names := make([][]byte, n)
+	sizes := make([]int, n)
+	for i := range sizes {
+		length, size := binary.Uvarint(rest)
+		if size <= 0 || length > uint64(len(value)) {
+			return nil, fmt.Errorf("size of user name %d", i)
+		}
+		sizes[i], rest = int(length), rest[size:]
+	}
+	for i, length := range sizes {
+		if length > len(rest) {
+			return nil, fmt.Errorf("user name %d is cut off", i)
+		}
+		names[i], rest = rest[:length:length], rest[length:]
+	}
+	if len(rest) != 0 {
+		return nil, fmt.Errorf("%d bytes after the user names", len(rest))
+	}
+	return names, nil
+}
+
+// names returns the strings of the given numbers, "" for a number that was never given.
+func (u *users) names(ids []uint32) ([]string, error) {
+	out := make([]string, len(ids))
+	order := make([]int, len(ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return int(int64(ids[a]) - int64(ids[b])) })
+	span := keys.NamesSpan(u.tenant, u.partition)
+	it, err := u.store.iterate(span)
+	if err != nil {
+		return nil, fmt.Errorf("iterate user names: %w", err)
+	}
+	defer it.Close()
+	var run [][]byte
+	var first uint32
+	for _, i := range order {
+		id := ids[i]
+		if id == 0 {
+			continue
+		}
+		if run == nil || id-first >= uint32(len(run)) {
+			if run, first, err = u.seekRun(it, id, first+uint32(len(run))); err != nil {
+				return nil, err
+			}
+		}
+		if id >= first && id-first < uint32(len(run)) {
+			out[i] = string(run[id-first])
+		}
+	}
+	return out, nil
+}
+
+// seekRun moves to the run that holds id; next is the first number after the present run.
+func (u *users) seekRun(it *pebble.Iterator, id, next uint32) ([][]byte, uint32, error) {
+	found := false
+	if it.Valid() && id-next < namesMax {
+		found = it.Next()
+	}
+	for range 2 {
+		if !found {
+			found = it.SeekLT(keys.Names(u.tenant, u.partition, id+1))
+		}
+		if !found {
+			return nil, 0, it.Error()
+		}
+		_, _, first, err := keys.ParseNames(it.Key())
+		if err != nil {
+			return nil, 0, &CorruptionError{Key: bytes.Clone(it.Key()), Err: err}
+		}
+		value, err := it.ValueAndErr()
+		if err != nil {
+			return nil, 0, u.store.readError(bytes.Clone(it.Key()), err)
+		}
+		run, err := decodeNames(bytes.Clone(value))
+		if err != nil {
+			return nil, 0, &CorruptionError{Key: bytes.Clone(it.Key()), Err: err}
+		}
+		if id >= first && id-first < uint32(len(run)) {
+			return run, first, nil
+		}
+		found = false // the next run does not hold it: seek
+	}
+	return nil, 0, nil
+}

@@ -1,0 +1,317 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// workerTick is how often the workers look for what time alone makes due.
+	workerTick = time.Second
+	// retentionTick is how often days past retention are looked for.
+	retentionTick = 10 * time.Minute
+	// failurePause is the time after a failure before it is tried again.
+	failurePause = 2 * time.Second
+	// quiet is the time without pressure before merging goes on.
+	quiet = 500 * time.Millisecond
+)
+
+// worker is the background work of a DB: one goroutine seals, one merges and drops.
+type worker struct {
+	db            *DB
+	stop          context.CancelFunc
+	done          sync.WaitGroup
+	wake          chan struct{} // there is something to seal
+	merge         chan struct{} // there is something to merge
+	failed        atomic.Pointer[error]
+	lastRetention atomic.Int64
+
+	mu struct {
+		sync.Mutex
+		touched map[*Tenant]struct{} // sealed since they were last looked at for merging
+	}
+}
+
+func startWorker(db *DB) *worker {
+	ctx, stop := context.WithCancel(context.Background())
+	w := &worker{db: db, stop: stop, wake: make(chan struct{}, 1), merge: make(chan struct{}, 1)}
+	w.mu.touched = make(map[*Tenant]struct{})
+	if db.opt.NoBackground {
+		return w
+	}
+	w.done.Add(2)
+	go w.run(ctx, w.wake, w.sealDue)
+	go w.run(ctx, w.merge, w.mergeDue)
+	return w
+}
+
+// run calls due whenever it is woken, and once a tick, until ctx ends.
+func (w *worker) run(ctx context.Context, wake <-chan struct{}, due func(context.Context) error) {
+	defer w.done.Done()
+	tick := time.NewTicker(workerTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-tick.C:
+		}
+		err := due(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			w.fail(err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(failurePause):
+			}
+		}
+	}
+}
+
+func (w *worker) fail(err error) {
+	if isCorrupt(err) { // it will not go away, and does not keep anything else from being done
+		w.db.opt.Logger.Error("background work met corrupt data", "error", err)
+		return
+	}
+	w.db.opt.Logger.Error("background work failed", "error", err)
+	w.failed.Store(&err)
+}
+
+// err returns the failure of the latest background work, nil if it has succeeded since.
+func (w *worker) err() error {
+	if err := w.failed.Load(); err != nil {
+		return fmt.Errorf("%w: %w", ErrBackground, *err)
+	}
+	return nil
+}
+
+func (w *worker) wakeIfFull() {
+	if bytes, _ := w.db.hotState(); bytes > w.db.opt.HotBytes {
+		signal(w.wake)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// touch notes that the tenant has new segments.
+func (w *worker) touch(t *Tenant) {
+	w.mu.Lock()
+	w.mu.touched[t] = struct{}{}
+	w.mu.Unlock()
+}
+
+// sealDue seals what memory or time demands.
+func (w *worker) sealDue(ctx context.Context) error {
+	for {
+		bytes, _ := w.db.hotState()
+		if bytes <= w.db.opt.HotBytes {
+			break
+		}
+		if err := w.db.relieve(ctx); err != nil {
+			return err
+		}
+		if now, _ := w.db.hotState(); now >= bytes {
+			break
+		}
+	}
+	if err := w.db.sealIdle(ctx); err != nil {
+		return err
+	}
+	w.failed.Store(nil)
+	w.mu.Lock()
+	n := len(w.mu.touched)
+	w.mu.Unlock()
+	if n > 0 {
+		signal(w.merge)
+	}
+	return nil
+}
+
+// hotSpan is a candidate for sealing.
+type hotSpan struct {
+	tenant *Tenant
+	key    spanKey
+	bytes  int64
+	newest int64 // latest arrival
+}
+
+func (db *DB) hotSpans() ([]hotSpan, error) {
+	var out []hotSpan
+	var failed error
+	for _, t := range db.hotTenants() {
+		if err := t.ensureLoaded(); err != nil {
+			failed = cmp.Or(failed, err)
+			continue
+		}
+		for _, s := range t.view.Load().spans {
+			if len(s.hot) > 0 && s.damaged == nil {
+				newest := s.hot[len(s.hot)-1].input.Received
+				out = append(out, hotSpan{t, s.key(), s.hotBytes, newest})
+			}
+		}
+	}
+	return out, failed
+}
+
+// relieve seals the days that have waited longest for another event, large ones first, until a
+// third of the budget is free.
+func (db *DB) relieve(ctx context.Context) error {
+	spans, err := db.hotSpans()
+	if len(spans) == 0 {
+		return err
+	}
+	large := db.opt.HotBytes / 16
+	slices.SortFunc(spans, func(a, b hotSpan) int {
+		if (a.bytes >= large) != (b.bytes >= large) {
+			if a.bytes >= large {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.newest, b.newest), cmp.Compare(a.key.from, b.key.from))
+	})
+	total, _ := db.hotState()
+	excess := total - db.opt.HotBytes*2/3
+	var chosen []hotSpan
+	for _, s := range spans {
+		if excess <= 0 {
+			break
+		}
+		chosen = append(chosen, s)
+		excess -= s.bytes
+	}
+	return db.seal(ctx, sealJobs(chosen))
+}
+
+// sealIdle seals days that have had no event for some time.
+func (db *DB) sealIdle(ctx context.Context) error {
+	spans, err := db.hotSpans()
+	due := db.now() - int64(db.opt.SealIdle)
+	spans = slices.DeleteFunc(spans, func(s hotSpan) bool { return s.newest > due })
+	if len(spans) > 0 {
+		err = errors.Join(err, db.seal(ctx, sealJobs(spans)))
+	}
+	return err
+}
+
+func sealJobs(spans []hotSpan) []sealJob {
+	byTenant := make(map[*Tenant]int)
+	var jobs []sealJob
+	for _, s := range spans {
+		i, ok := byTenant[s.tenant]
+		if !ok {
+			i = len(jobs)
+			byTenant[s.tenant] = i
+			jobs = append(jobs, sealJob{tenant: s.tenant})
+		}
+		jobs[i].spans = append(jobs[i].spans, s.key)
+		jobs[i].bytes += s.bytes
+	}
+	return jobs
+}
+
+// mergeDue merges what has become too many pieces, and drops what retention no longer keeps. It
+// waits while memory is short, for sealing then needs the time.
+func (w *worker) mergeDue(ctx context.Context) error {
+	for {
+		bytes, _ := w.db.hotState()
+		if bytes <= w.db.opt.HotBytes {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(quiet):
+		}
+	}
+	w.mu.Lock()
+	var tenants []*Tenant
+	for t := range w.mu.touched {
+		tenants = append(tenants, t)
+	}
+	clear(w.mu.touched)
+	w.mu.Unlock()
+	db := w.db
+	db.merging.Lock()
+	defer db.merging.Unlock()
+	err := db.mergeTenants(ctx, tenants, false)
+	if due := db.now(); due-w.lastRetention.Load() >= int64(retentionTick) || due < w.lastRetention.Load() {
+		w.lastRetention.Store(due)
+		err = errors.Join(err, db.expireTenants(ctx))
+	}
+	for _, t := range db.storedTenants() {
+		if t.load.done.Load() {
+			err = errors.Join(err, t.collect(ctx))
+		}
+	}
+	return err
+}
+
+// expireTenants drops days past retention of all tenants that have one. The caller holds merging.
+func (db *DB) expireTenants(ctx context.Context) error {
+	var failed []error
+	for _, t := range db.storedTenants() {
+		if t.settings.Load().record.RetentionDays == 0 {
+			continue
+		}
+		err := t.ensureLoaded()
+		if err == nil {
+			if hot := t.expiredHot(); len(hot) > 0 {
+				err = db.seal(ctx, []sealJob{{tenant: t, spans: hot}})
+			}
+		}
+		if err == nil {
+			err = t.expire(ctx)
+		}
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// waitForMemory holds an append back while unsealed events take twice their budget.
+func (db *DB) waitForMemory(ctx context.Context) error {
+	for {
+		bytes, free := db.hotState()
+		if db.opt.NoBackground && bytes > db.opt.HotBytes {
+			if err := db.relieve(ctx); err != nil {
+				return fmt.Errorf("%w: %w", ErrBackground, err)
+			}
+			if now, _ := db.hotState(); now >= bytes {
+				return nil
+			}
+			continue
+		}
+		if bytes < 2*db.opt.HotBytes {
+			return nil
+		}
+		if err := db.worker.err(); err != nil {
+			return err
+		}
+		signal(db.worker.wake)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-db.store.failed:
+			return db.store.err()
+		case <-free:
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
