@@ -14,42 +14,51 @@ import (
 
 // hot is a segment that was never encoded: batches and the order of their rows.
 type hot struct {
-	*arranged
-	order []uint32
+	*batches
 	place [][]uint32 // by input, by row
-	names dictOnce
 }
 
-type dictOnce struct {
-	sync.Once
-	err error
-}
-
-// arranged are inputs with the keys of their order, by global row: the rows of input 0, then those
-// of input 1, and so on.
+// arranged are inputs, batches or segments, with the keys of their order, by global row: the rows of
+// input 0, then those of input 1, and so on.
 type arranged struct {
-	inputs []Input
 	starts []uint32 // global row of each input's first row; one more at the end
 	sorter sorter
 	rows   []uint32 // global rows taken; nil: all
 	fields []string // names of all fields, sorted
+	// shares returns the parts that the inputs have in a column; place is by input and row.
+	shares    func(ordinal int, name string, place [][]uint32) []share
+	sizeBytes int // about what the values of the inputs take
+}
+
+// batches are arranged inputs.
+type batches struct {
+	arranged
+	inputs []Input
+	byName map[string][]inputColumn
+}
+
+type inputColumn struct {
+	input  int
+	column *column.Column
 }
 
 // arrange reads the keys of the inputs' rows.
-func arrange(inputs []Input, drop *roaring.Bitmap) *arranged {
-	a := &arranged{inputs: inputs, starts: make([]uint32, 1, len(inputs)+1)}
+func arrange(inputs []Input, drop *roaring.Bitmap) *batches {
+	a := &batches{inputs: inputs, byName: make(map[string][]inputColumn)}
+	a.starts = make([]uint32, 1, len(inputs)+1)
+	a.shares = a.columnShares
 	total, taken := 0, 0
-	seen := make(map[string]struct{})
 	for i := range inputs {
 		total += inputs[i].Batch.Rows
 		taken += inputs[i].rows()
 		a.starts = append(a.starts, uint32(total))
 		for _, c := range inputs[i].Batch.Fields {
-			if _, ok := seen[c.Name]; !ok {
-				seen[c.Name] = struct{}{}
+			if _, ok := a.byName[c.Name]; !ok {
 				a.fields = append(a.fields, c.Name)
 			}
+			a.byName[c.Name] = append(a.byName[c.Name], inputColumn{i, c})
 		}
+		a.sizeBytes += inputs[i].Batch.SizeBytes()
 	}
 	slices.Sort(a.fields)
 	s := &a.sorter
@@ -95,7 +104,7 @@ func arrange(inputs []Input, drop *roaring.Bitmap) *arranged {
 }
 
 // nameRanks gives every row a number that orders event names.
-func (a *arranged) nameRanks(total int) []uint32 {
+func (a *batches) nameRanks(total int) []uint32 {
 	ranks := make([]uint32, total)
 	var b dictBuilder
 	var local []uint32
@@ -121,7 +130,7 @@ func (a *arranged) nameRanks(total int) []uint32 {
 
 // places inverts an order: where each row of each input stands in the segment.
 func (a *arranged) places(order []uint32) [][]uint32 {
-	place := make([]uint32, a.starts[len(a.inputs)])
+	place := make([]uint32, a.starts[len(a.starts)-1])
 	if len(order) < len(place) {
 		for i := range place {
 			place[i] = noPlace
@@ -130,7 +139,7 @@ func (a *arranged) places(order []uint32) [][]uint32 {
 	for i, r := range order {
 		place[r] = uint32(i)
 	}
-	out := make([][]uint32, len(a.inputs))
+	out := make([][]uint32, len(a.starts)-1)
 	for i := range out {
 		out[i] = place[a.starts[i]:a.starts[i+1]]
 	}
@@ -148,26 +157,30 @@ const (
 
 var systemNames = [ordinalFields]string{"event", "time", "received", "id"}
 
-// shares returns the parts that the inputs have in a column.
-func (a *arranged) shares(ordinal int, name string, place [][]uint32) []share {
+func (a *batches) columnShares(ordinal int, name string, place [][]uint32) []share {
 	var out []share
+	add := func(i int, c *column.Column) {
+		if c.Len() > 0 {
+			out = append(out, &batchShare{column: c, place: place[i]})
+		}
+	}
+	if ordinal >= ordinalFields {
+		for _, c := range a.byName[name] {
+			add(c.input, c.column)
+		}
+		return out
+	}
 	for i := range a.inputs {
 		in := &a.inputs[i]
-		var c *column.Column
 		switch ordinal {
 		case ordinalEvent:
-			c = &in.Batch.Event
+			add(i, &in.Batch.Event)
 		case ordinalID:
-			c = &in.Batch.ID
+			add(i, &in.Batch.ID)
 		case ordinalTime:
 			out = append(out, &timesShare{times: in.Batch.Time, place: place[i]})
-		case ordinalReceived:
-			out = append(out, &timesShare{times: in.Batch.Received, all: in.Received, place: place[i]})
 		default:
-			c = in.Batch.Field(name)
-		}
-		if c != nil && c.Len() > 0 {
-			out = append(out, &batchShare{column: c, place: place[i]})
+			out = append(out, &timesShare{times: in.Batch.Received, all: in.Received, place: place[i]})
 		}
 	}
 	return out
@@ -177,23 +190,22 @@ func (a *arranged) shares(ordinal int, name string, place [][]uint32) []share {
 // then kept. The inputs must not change any more.
 func NewHot(inputs []Input) *Reader {
 	a := arrange(inputs, nil)
-	h := &hot{arranged: a, order: a.sorter.sort(a.rows)}
-	h.place = a.places(h.order)
-	r := &Reader{hot: h, rows: len(h.order), blockRows: BlockRows}
-	users := &hotUsers{reader: r}
-	users.userRuns = runsOf(h.order, a.sorter.users)
-	r.users = users
+	order := a.sorter.sort(a.rows)
+	h := &hot{batches: a, place: a.places(order)}
+	r := &Reader{hot: h, rows: len(order), blockRows: BlockRows}
+	r.users = &hotUsers{reader: r, userRuns: runsOf(order, a.sorter.users)}
+	a.sorter = sorter{}
 	newColumn := func(ordinal int, name string) *Column {
 		return &Column{name: name, ordinal: ordinal, reader: r, data: &hotColumn{reader: r, name: name, ordinal: ordinal}}
 	}
 	r.event = newColumn(ordinalEvent, systemNames[ordinalEvent])
 	r.time = newColumn(ordinalTime, systemNames[ordinalTime])
 	r.recv = newColumn(ordinalReceived, systemNames[ordinalReceived])
-	if h.present(ordinalID, "") > 0 {
+	if h.present(ordinalID, systemNames[ordinalID]) > 0 {
 		r.id = newColumn(ordinalID, systemNames[ordinalID])
 	}
 	for _, name := range a.fields {
-		if h.present(0, name) > 0 {
+		if h.present(ordinalFields, name) > 0 {
 			r.fields = append(r.fields, newColumn(ordinalFields+len(r.fields), name))
 		}
 	}
@@ -214,23 +226,18 @@ func runsOf(order, users []uint32) userRuns {
 	return runs
 }
 
-// present counts the values of a field (or, by ordinal, the insert ids) in the rows taken.
+// present counts the values of a column in the rows taken.
 func (h *hot) present(ordinal int, name string) int {
 	n := 0
-	for i := range h.inputs {
-		c := &h.inputs[i].Batch.ID
-		if ordinal != ordinalID {
-			c = h.inputs[i].Batch.Field(name)
+	for _, part := range h.shares(ordinal, name, h.place) {
+		s := part.(*batchShare)
+		if h.rows == nil {
+			n += s.column.Len()
+			continue
 		}
-		switch {
-		case c == nil:
-		case h.rows == nil:
-			n += c.Len()
-		default:
-			for j := range c.Bits {
-				if h.place[i][c.Row(j)] != noPlace {
-					n++
-				}
+		for i := range s.column.Bits {
+			if s.place[s.column.Row(i)] != noPlace {
+				n++
 			}
 		}
 	}
@@ -260,7 +267,7 @@ func (h *hot) info(r *Reader) *Info {
 	runs := &r.users.(*hotUsers).userRuns
 	runs.describe(info)
 	for _, c := range r.fields {
-		ci := ColumnInfo{Name: c.name, Present: h.present(0, c.name)}
+		ci := ColumnInfo{Name: c.name, Present: h.present(ordinalFields, c.name)}
 		for _, s := range h.shares(ordinalFields, c.name, h.place) {
 			ci.Kinds |= s.kinds()
 		}
@@ -289,11 +296,9 @@ func (h *hot) countEvents(r *Reader, runs *userRuns, info *Info) {
 	if err != nil || dict == nil {
 		return
 	}
-	var codes []uint32
-	for b := range r.Blocks() {
-		if v, err := r.event.Block(b); err == nil {
-			codes = v.Codes(codes, nil)
-		}
+	codes, _, err := r.eventCodes()
+	if err != nil {
+		return
 	}
 	info.Events = countEvents(dict, codes, runs)
 }
@@ -506,18 +511,14 @@ func (u *userRuns) set() *roaring.Bitmap {
 func (u *hotUsers) event(code uint32) (*roaring.Bitmap, error) {
 	u.eventOnce.Do(func() {
 		dict, err := u.reader.event.Dict()
-		if err != nil {
+		if err != nil || dict == nil {
 			u.eventErr = err
 			return
 		}
-		var codes []uint32
-		for b := range u.reader.Blocks() {
-			v, err := u.reader.event.Block(b)
-			if err != nil {
-				u.eventErr = err
-				return
-			}
-			codes = v.Codes(codes, nil)
+		codes, _, err := u.reader.eventCodes()
+		if err != nil {
+			u.eventErr = err
+			return
 		}
 		u.eventSets = u.userRuns.byEvent(codes, dict.Len())
 	})
@@ -529,6 +530,17 @@ func (u *hotUsers) event(code uint32) (*roaring.Bitmap, error) {
 
 // byEvent returns for each event code the users with such a row; codes holds the code of each row.
 func (u *userRuns) byEvent(codes []uint32, n int) []*roaring.Bitmap {
+	sets := make([]*roaring.Bitmap, n)
+	for i, list := range u.listsByEvent(codes, n) {
+		sets[i] = roaring.New()
+		sets[i].AddMany(list)
+		sets[i].RunOptimize()
+	}
+	return sets
+}
+
+// listsByEvent is byEvent as ascending lists.
+func (u *userRuns) listsByEvent(codes []uint32, n int) [][]uint32 {
 	lists := make([][]uint32, n)
 	for i, user := range u.users {
 		if user == NoUser {
@@ -540,11 +552,5 @@ func (u *userRuns) byEvent(codes []uint32, n int) []*roaring.Bitmap {
 			}
 		}
 	}
-	sets := make([]*roaring.Bitmap, n)
-	for i, l := range lists {
-		sets[i] = roaring.New()
-		sets[i].AddMany(l)
-		sets[i].RunOptimize()
-	}
-	return sets
+	return lists
 }

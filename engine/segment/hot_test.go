@@ -193,3 +193,77 @@ func TestHotContent(t *testing.T) {
 		sameRows(rt, contentOf(t, r), wanted(events))
 	})
 }
+
+// open encodes and opens.
+func opened(t testing.TB, encoded []*Encoded, err error) []*Reader {
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*Reader
+	for _, e := range encoded {
+		r, err := e.Reader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func drawOptions(t *rapid.T) BuildOptions {
+	return BuildOptions{
+		Cold:      rapid.Bool().Draw(t, "cold"),
+		MaxBlocks: rapid.SampledFrom([]int{1, 2, 16}).Draw(t, "blocks"),
+		BlockRows: rapid.SampledFrom([]int{1, 4, 16, 64, 65536}).Draw(t, "block rows"),
+		indexAll:  rapid.Bool().Draw(t, "index all"),
+	}
+}
+
+func TestBuildContent(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		events := drawEvents(rt, 60)
+		encoded, err := Build(inputsOf(rt, events), drawOptions(rt))
+		sameRows(rt, contentOf(t, opened(t, encoded, err)...), wanted(events))
+	})
+}
+
+func TestMergeContent(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		var all []event.Event
+		var parts []*Reader
+		for range rapid.IntRange(1, 4).Draw(rt, "parts") {
+			events := drawEvents(rt, 30)
+			all = append(all, events...)
+			inputs := inputsOf(rt, events)
+			if rapid.Bool().Draw(rt, "hot") {
+				parts = append(parts, NewHot(inputs))
+				continue
+			}
+			encoded, err := Build(inputs, drawOptions(rt))
+			parts = append(parts, opened(t, encoded, err)...)
+		}
+		encoded, err := Merge(parts, drawOptions(rt))
+		sameRows(rt, contentOf(t, opened(t, encoded, err)...), wanted(all))
+	})
+}
+
+func TestVerifyAfterBuild(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		events := drawEvents(rt, 60)
+		encoded, err := Build(inputsOf(rt, events), drawOptions(rt))
+		for _, r := range opened(t, encoded, err) {
+			if err := r.Verify(); err != nil {
+				rt.Fatal(err)
+			}
+			for _, e := range events {
+				f, err := r.IDFilter()
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if received, ok, err := r.FindID(e.ID); err != nil || ok && (received != 77 || !f.MayContain(HashID(e.ID))) {
+					rt.Fatal(received, ok, err)
+				}
+			}
+		}
+	})
+}

@@ -28,9 +28,15 @@ type Reader struct {
 	// blockRows is the number of rows in every block but the last.
 	blockRows int
 
+	// rowUsers serves RowUsers of a hot segment.
 	rowUsers struct {
 		sync.Mutex
 		blocks map[int][]uint32
+	}
+	// arrivals serves FindID: the first arrival of each insert id, by code.
+	arrivals struct {
+		sync.Mutex
+		byCode []int64
 	}
 }
 
@@ -132,32 +138,36 @@ func (r *Reader) UserRows(user uint32) (from, to int, err error) {
 
 // RowUsers returns the dense user id of every row of a block.
 func (r *Reader) RowUsers(block int) ([]uint32, error) {
+	if r.sealed != nil {
+		return cached(r.sealed, makeChunkID(ordinalEvent, chunkUsers, 2), block, func() ([]uint32, int, error) {
+			ids, err := r.readRowUsers(block)
+			return ids, 4 * len(ids), err
+		})
+	}
 	r.rowUsers.Lock()
 	defer r.rowUsers.Unlock()
 	if ids := r.rowUsers.blocks[block]; ids != nil {
 		return ids, nil
 	}
+	ids, err := r.readRowUsers(block)
+	if err != nil {
+		return nil, err
+	}
+	if r.rowUsers.blocks == nil {
+		r.rowUsers.blocks = make(map[int][]uint32)
+	}
+	r.rowUsers.blocks[block] = ids
+	return ids, nil
+}
+
+func (r *Reader) readRowUsers(block int) ([]uint32, error) {
 	runs, err := r.users.runs()
 	if err != nil {
 		return nil, err
 	}
 	from, to := r.BlockRange(block)
 	ids := make([]uint32, to-from)
-	i, ok := slices.BinarySearch(runs.starts, uint32(from))
-	if !ok {
-		i--
-	}
-	for row := from; row < to; i++ {
-		end := min(int(runs.starts[i+1]), to)
-		u := runs.users[i]
-		for ; row < end; row++ {
-			ids[row-from] = u
-		}
-	}
-	if r.rowUsers.blocks == nil {
-		r.rowUsers.blocks = make(map[int][]uint32)
-	}
-	r.rowUsers.blocks[block] = ids
+	runs.fill(ids, from)
 	return ids, nil
 }
 

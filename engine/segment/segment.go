@@ -53,6 +53,9 @@ type BuildOptions struct {
 	// BlockRows is the number of rows of a block, a power of two up to 65,536 (the default).
 	// Small values serve tests.
 	BlockRows int
+
+	// indexAll gives even the smallest segment chunks and every index, for tests.
+	indexAll bool
 }
 
 func (o BuildOptions) withDefaults() (BuildOptions, error) {

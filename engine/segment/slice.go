@@ -23,7 +23,7 @@ func (p *plain) blocks(blockRows int) []blockOf {
 		b := blockOf{rows: min(blockRows, p.rows-from)}
 		b.n = b.rows
 		if p.present != nil {
-			b.present = sliceBits(p.present, from, b.rows)
+			b.present = sliceBits(p.present, from, b.rows, p.rows)
 			b.n = 0
 			for _, w := range b.present {
 				b.n += bits.OnesCount64(w)
@@ -43,9 +43,9 @@ func (p *plain) blocks(blockRows int) []blockOf {
 	return out
 }
 
-// sliceBits returns n bits from bit from on. It shares words where it can.
-func sliceBits(words []uint64, from, n int) []uint64 {
-	if from&63 == 0 && (n&63 == 0 || from+n > (len(words)-1)<<6) {
+// sliceBits returns n of total bits from bit from on. It shares words where it can.
+func sliceBits(words []uint64, from, n, total int) []uint64 {
+	if from&63 == 0 && (n&63 == 0 || from+n == total) {
 		return words[from>>6 : (from+n+63)>>6]
 	}
 	out := make([]uint64, (n+63)>>6)
