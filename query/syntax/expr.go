@@ -17,7 +17,7 @@ type Expr interface {
 // Literal is a constant: null, bool, int, float, string, or duration (always elapsed). A minus in
 // front of a number belongs to the literal.
 type Literal struct {
-	Pos   Pos
+	Pos
 	Value event.Value
 }
 
@@ -33,7 +33,7 @@ const (
 // Column is a name. Dotted names are joined: payload.action is "payload.action". Name has no
 // `fields.` or `user.` in front when the scope says so.
 type Column struct {
-	Pos   Pos
+	Pos
 	Scope Scope
 	Name  string
 }
@@ -53,6 +53,7 @@ var EventColumns = [...]string{ColumnTime, ColumnEvent, ColumnUser, ColumnID, Co
 // Op is an operator of Unary or Binary.
 type Op uint8
 
+// The operators, the loosest first.
 const (
 	OpOr Op = iota + 1
 	OpAnd
@@ -83,14 +84,14 @@ func (o Op) String() string {
 
 // Unary is `not x` or `-x`.
 type Unary struct {
-	Pos Pos
-	Op  Op // OpNot, OpNeg
-	X   Expr
+	Pos
+	Op Op // OpNot, OpNeg
+	X  Expr
 }
 
 // Binary is `x op y`. Infix negations of words (`x not contains y`) are parsed as `not` around it.
 type Binary struct {
-	Pos  Pos // of the operator
+	Pos  // of the operator
 	Op   Op
 	Fold bool // `contains~i`, `starts with~i`, `ends with~i`: ignoring case
 	X, Y Expr
@@ -98,7 +99,7 @@ type Binary struct {
 
 // Regex is `x ~ "re"` or `x !~ "re"`, unanchored.
 type Regex struct {
-	Pos     Pos // of the operator
+	Pos     // of the operator
 	X       Expr
 	Pattern string
 	Regexp  *regexp.Regexp // compiled Pattern
@@ -107,7 +108,7 @@ type Regex struct {
 
 // In is `x in (…)` or `x not in (…)`: x equals one of List, or none.
 type In struct {
-	Pos  Pos // of the operator
+	Pos  // of the operator
 	X    Expr
 	List []Expr // at least one
 	Not  bool
@@ -115,7 +116,7 @@ type In struct {
 
 // UserIn is `user in NAME` or `user not in NAME`, NAME being that of a Let.
 type UserIn struct {
-	Pos  Pos // of the operator
+	Pos  // of the operator
 	Name string
 	Not  bool
 }
@@ -123,7 +124,7 @@ type UserIn struct {
 // Call is a function of Functions with as many arguments as it takes. `hour()` and `weekday()` have
 // got the column time as their argument.
 type Call struct {
-	Pos  Pos
+	Pos
 	Name string
 	Args []Expr
 }
@@ -131,7 +132,7 @@ type Call struct {
 // Bin is `bin(span)` or `bin(x, span)`: the start of the bucket that x lies in. Elapsed units
 // divide a day and are counted from local midnight; d, w, mo, q, y follow the calendar.
 type Bin struct {
-	Pos  Pos
+	Pos
 	X    Expr // the column time when not written
 	Span Span
 }
@@ -140,20 +141,21 @@ type Bin struct {
 // in the last Last nanoseconds up to its end. Where a truth is wanted the parser has put `> 0`
 // around it.
 type Did struct {
-	Pos      Pos
+	Pos
 	Selector *Selector
 	Last     int64 // nanoseconds; 0: the query's range
 }
 
 // FirstTime is `first_time(selector)`: when the user first had a match in all of history.
 type FirstTime struct {
-	Pos      Pos
+	Pos
 	Selector *Selector
 }
 
 // AggFunc is the function of an aggregate.
 type AggFunc uint8
 
+// The aggregates. Which members of an Agg they use stands there.
 const (
 	AggCount    AggFunc = iota + 1 // count(): events or rows
 	AggUsers                       // users(): distinct users
@@ -180,7 +182,7 @@ func (f AggFunc) String() string {
 
 // Agg is an aggregate: `AGG(args) [if (cond)] [over dur]`. It occurs only in stats and in `top … by`.
 type Agg struct {
-	Pos   Pos
+	Pos
 	Func  AggFunc
 	X     Expr          // what is aggregated; nil for count and users
 	Q     float64       // AggQuantile, AggMedian: 0 … 1
@@ -189,19 +191,6 @@ type Agg struct {
 	If    Expr          // nil: all rows. count(expr) and users(expr) have their expr here
 	Over  int64         // trailing window in nanoseconds up to each bucket's end; 0: none
 }
-
-func (e *Literal) Position() Pos   { return e.Pos }
-func (e *Column) Position() Pos    { return e.Pos }
-func (e *Unary) Position() Pos     { return e.Pos }
-func (e *Binary) Position() Pos    { return e.Pos }
-func (e *Regex) Position() Pos     { return e.Pos }
-func (e *In) Position() Pos        { return e.Pos }
-func (e *UserIn) Position() Pos    { return e.Pos }
-func (e *Call) Position() Pos      { return e.Pos }
-func (e *Bin) Position() Pos       { return e.Pos }
-func (e *Did) Position() Pos       { return e.Pos }
-func (e *FirstTime) Position() Pos { return e.Pos }
-func (e *Agg) Position() Pos       { return e.Pos }
 
 func (*Literal) expr()   {}
 func (*Column) expr()    {}

@@ -12,6 +12,9 @@ type Pos struct {
 	Offset int
 }
 
+// Position returns p; nodes of the tree have it by embedding their Pos.
+func (p Pos) Position() Pos { return p }
+
 // Query is a whole text: settings, named results, and the pipeline that gives the answer.
 type Query struct {
 	Settings Settings
@@ -131,6 +134,7 @@ func (i Instant) In(zone *time.Location, now time.Time) time.Time {
 // Unit is a unit of time.
 type Unit uint8
 
+// The units, the shortest first.
 const (
 	Nanosecond Unit = iota + 1
 	Microsecond

@@ -2,7 +2,7 @@ package syntax
 
 // Drop is `drop name, …`: all columns but these.
 type Drop struct {
-	Pos     Pos
+	Pos
 	Columns []*Column // at least one, of ScopeRow
 }
 
@@ -11,9 +11,6 @@ func (p *parser) drop(pos Pos) Stage {
 	p.list(func() { s.Columns = append(s.Columns, p.plainColumn()) })
 	return s
 }
-
-// Position returns where the stage stands.
-func (s *Drop) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Drop) Keyword() string { return "drop" }

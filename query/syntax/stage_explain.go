@@ -3,7 +3,7 @@ package syntax
 // Explain is `explain`: what the stages before it would read; nothing is executed. It is the last
 // stage of the query itself, never of a Let.
 type Explain struct {
-	Pos Pos
+	Pos
 }
 
 func (p *parser) explain(pos Pos) Stage {
@@ -12,9 +12,6 @@ func (p *parser) explain(pos Pos) Stage {
 	}
 	return &Explain{Pos: pos}
 }
-
-// Position returns where the stage stands.
-func (s *Explain) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Explain) Keyword() string { return "explain" }

@@ -2,8 +2,8 @@ package syntax
 
 // Facets is `facets [n]`: the top n values of every field, rows field, value, count.
 type Facets struct {
-	Pos Pos
-	N   int // 10 when not written
+	Pos
+	N int // 10 when not written
 }
 
 // FacetColumns are the columns of a Facets.
@@ -16,9 +16,6 @@ func (p *parser) facets(pos Pos) Stage {
 	}
 	return s
 }
-
-// Position returns where the stage stands.
-func (s *Facets) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Facets) Keyword() string { return "facets" }

@@ -2,7 +2,7 @@ package syntax
 
 // Fill is `fill [0|null|previous|none]`: rows for missing time buckets.
 type Fill struct {
-	Pos  Pos
+	Pos
 	With FillWith
 }
 
@@ -37,9 +37,6 @@ func (p *parser) fill(pos Pos) Stage {
 	p.take()
 	return s
 }
-
-// Position returns where the stage stands.
-func (s *Fill) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Fill) Keyword() string { return "fill" }

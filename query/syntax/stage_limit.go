@@ -4,17 +4,14 @@ import "math"
 
 // Limit is `limit n [by KEY, …]`: the first n rows, or the first n of every key.
 type Limit struct {
-	Pos Pos
-	N   int64
-	By  []Expr // nil: of all rows
+	Pos
+	N  int64
+	By []Expr // nil: of all rows
 }
 
 func (p *parser) limit(pos Pos) Stage {
 	return &Limit{Pos: pos, N: p.wantCount("a whole number", 0, math.MaxInt64), By: p.keys()}
 }
-
-// Position returns where the stage stands.
-func (s *Limit) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Limit) Keyword() string { return "limit" }

@@ -4,16 +4,13 @@ import "math"
 
 // Offset is `offset n`: all but the first n rows.
 type Offset struct {
-	Pos Pos
-	N   int64
+	Pos
+	N int64
 }
 
 func (p *parser) offset(pos Pos) Stage {
 	return &Offset{Pos: pos, N: p.wantCount("a whole number", 0, math.MaxInt64)}
 }
-
-// Position returns where the stage stands.
-func (s *Offset) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Offset) Keyword() string { return "offset" }

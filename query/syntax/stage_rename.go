@@ -5,13 +5,13 @@ import "slices"
 // Rename is `rename new = old, …` or `rename old as new, …`: the column keeps its place. All renames
 // happen at once.
 type Rename struct {
-	Pos     Pos
+	Pos
 	Columns []Renamed // at least one; no name occurs twice on either side
 }
 
 // Renamed is one `new = old`.
 type Renamed struct {
-	Pos  Pos
+	Pos
 	New  string
 	From *Column // of ScopeRow
 }
@@ -53,9 +53,6 @@ func (p *parser) plainColumn() *Column {
 	}
 	return c
 }
-
-// Position returns where the stage stands.
-func (s *Rename) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Rename) Keyword() string { return "rename" }

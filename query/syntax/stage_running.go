@@ -3,7 +3,7 @@ package syntax
 // Running is `running COLUMN [as name], … [by KEY, …]`: adds cumulative sums down the rows, each key
 // on its own.
 type Running struct {
-	Pos     Pos
+	Pos
 	Columns []Named // at least one; each Expr is a Column; default name running_COLUMN
 	By      []Expr  // nil: one sum for all rows
 }
@@ -27,9 +27,6 @@ func (p *parser) running(pos Pos) Stage {
 }
 
 func runningName(e Expr) string { return "running_" + DefaultName(e) }
-
-// Position returns where the stage stands.
-func (s *Running) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Running) Keyword() string { return "running" }

@@ -2,7 +2,7 @@ package syntax
 
 // Sort is `sort KEY [desc], …`: nulls last, ties by the remaining columns.
 type Sort struct {
-	Pos  Pos
+	Pos
 	Keys []SortKey // at least one
 }
 
@@ -28,9 +28,6 @@ func (p *parser) sort(pos Pos) Stage {
 	})
 	return s
 }
-
-// Position returns where the stage stands.
-func (s *Sort) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Sort) Keyword() string { return "sort" }

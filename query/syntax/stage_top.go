@@ -3,7 +3,7 @@ package syntax
 // Top is `top n KEY, … [by AGG]`: the n groups with the highest AGG, ties by the keys. Its rows are
 // the keys, then the aggregate.
 type Top struct {
-	Pos  Pos
+	Pos
 	N    int     // 10 when not written
 	Keys []Named // at least one
 	By   Named   // count() when not written
@@ -33,9 +33,6 @@ func (p *parser) top(pos Pos) Stage {
 	s.By = by[0]
 	return s
 }
-
-// Position returns where the stage stands.
-func (s *Top) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Top) Keyword() string { return "top" }

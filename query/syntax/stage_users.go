@@ -2,13 +2,10 @@ package syntax
 
 // Users is `users`: the distinct users of the rows, as a column user.
 type Users struct {
-	Pos Pos
+	Pos
 }
 
 func (p *parser) users(pos Pos) Stage { return &Users{Pos: pos} }
-
-// Position returns where the stage stands.
-func (s *Users) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Users) Keyword() string { return "users" }

@@ -2,7 +2,7 @@ package syntax
 
 // Where is `where cond`: rows that pass.
 type Where struct {
-	Pos  Pos
+	Pos
 	Cond Expr
 }
 
@@ -13,9 +13,6 @@ func (p *parser) where(pos Pos) Stage {
 	}
 	return s
 }
-
-// Position returns where the stage stands.
-func (s *Where) Position() Pos { return s.Pos }
 
 // Keyword returns the stage's name.
 func (*Where) Keyword() string { return "where" }
