@@ -14,7 +14,7 @@ const histBucketsMax = 20
 // Hist is the histogram of hist(x) without edges: a list of [lower edge, count] for equally wide
 // buckets from the least value to the greatest, empty ones included. The width is the least of 1, 2 or 5
 // times a power of ten, or for durations of the usual steps of a clock, with which at most 20 buckets
-// suffice. When there are numbers among the values, only those count, else durations; edges of
+// suffice, and not below 1 when all numbers are whole. When there are numbers among the values, only those count, else durations; edges of
 // durations are seconds.
 func Hist(values []event.Value) event.Value {
 	numbers := slices.ContainsFunc(values, event.Value.IsNumber)
@@ -27,8 +27,21 @@ func Hist(values []event.Value) event.Value {
 			xs = append(xs, float64(v.AsInt()))
 		}
 	}
+	return HistCounts(xs, nil, numbers)
+}
+
+// HistCounts is Hist of numbers, or of durations in nanoseconds, of which xs[i] occurs times[i] times;
+// nil times stand for once each.
+func HistCounts(xs []float64, times []int64, numbers bool) event.Value {
 	if len(xs) == 0 {
 		return event.List("[]")
+	}
+	total := int64(len(xs))
+	if times != nil {
+		total = 0
+		for _, n := range times {
+			total += n
+		}
 	}
 	least, greatest := slices.Min(xs), slices.Max(xs)
 	lower := func(edge float64) event.Value {
@@ -38,19 +51,24 @@ func Hist(values []event.Value) event.Value {
 		return event.Duration(int64(edge))
 	}
 	if least == greatest {
-		return pairs([]event.Value{lower(least)}, []int64{int64(len(xs))})
+		return pairs([]event.Value{lower(least)}, []int64{total})
 	}
 	factor, power := 1.0, 0
 	if numbers {
-		factor, power = decimalWidth(least, greatest)
+		fractions := slices.ContainsFunc(xs, func(x float64) bool { return x != math.Trunc(x) })
+		factor, power = decimalWidth(least, greatest, fractions)
 	} else {
 		factor = clockWidth(least, greatest)
 	}
 	number := func(x float64) float64 { return math.Floor(scale(x, -power) / factor) }
 	first := number(least)
 	counts := make([]int64, int(number(greatest)-first)+1)
-	for _, x := range xs {
-		counts[int(number(x)-first)]++
+	for i, x := range xs {
+		n := int64(1)
+		if times != nil {
+			n = times[i]
+		}
+		counts[int(number(x)-first)] += n
 	}
 	edges := make([]event.Value, len(counts))
 	for i := range edges {
@@ -75,8 +93,11 @@ func scale(x float64, power int) float64 {
 	return x * math.Pow(10, float64(power))
 }
 
-func decimalWidth(least, greatest float64) (factor float64, power int) {
+func decimalWidth(least, greatest float64, fractions bool) (factor float64, power int) {
 	power = int(math.Floor(math.Log10(greatest/histBucketsMax-least/histBucketsMax))) - 1
+	if !fractions {
+		power = max(power, 0)
+	}
 	for ; ; power++ {
 		for _, factor := range [...]float64{1, 2, 5} {
 			if fits(scale(least, -power)/factor, scale(greatest, -power)/factor) {
