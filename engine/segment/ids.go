@@ -78,7 +78,7 @@ func (r *Reader) FindID(id string) (received int64, ok bool, err error) {
 	return arrivals[code], true, nil
 }
 
-// idArrivals returns the first arrival of each insert id, by code.
+// idArrivals returns the newest arrival of each insert id, by code.
 func (r *Reader) idArrivals() ([]int64, error) {
 	r.arrivals.Lock()
 	defer r.arrivals.Unlock()
@@ -91,7 +91,7 @@ func (r *Reader) idArrivals() ([]int64, error) {
 	}
 	byCode := make([]int64, info.Distinct)
 	for i := range byCode {
-		byCode[i] = 1<<63 - 1
+		byCode[i] = -1 << 63
 	}
 	var codes []uint32
 	var received []int64
@@ -107,7 +107,7 @@ func (r *Reader) idArrivals() ([]int64, error) {
 		codes, received = ids.Codes(codes[:0], nil), arrived.Ints(received[:0], nil)
 		for i, c := range codes {
 			if c != AbsentCode {
-				byCode[c] = min(byCode[c], received[i])
+				byCode[c] = max(byCode[c], received[i])
 			}
 		}
 	}
