@@ -168,6 +168,12 @@ func TestDedupWindow(t *testing.T) {
 		send(engine.OK)
 		clock.Advance(6 * 24 * time.Hour)
 		send(engine.Duplicate)
+		clock.Advance(30 * time.Hour) // all days are closed: settled, they share a segment
+		if err := db.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(-25 * time.Hour)
+		send(engine.Duplicate)
 		db.Close()
 	}
 }
