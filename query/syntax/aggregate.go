@@ -131,6 +131,9 @@ func (p *parser) aggregateArgs(a *Agg, name *token, spec aggregateSpec) {
 				panic(Errorf(p.peek().pos, "%s takes no star", name.text).WithHint("%s()", name.text))
 			}
 			a.If = p.condition()
+			if c, ok := a.If.(*Column); ok && c.Name == "distinct" && p.peek().isName() {
+				panic(p.unexpected(`")"`).WithHint("write distinct(%s)", p.peek().raw))
+			}
 			p.wantClose()
 		}
 		return
@@ -214,7 +217,15 @@ func (p *parser) aggregateOption(a *Agg) {
 // keyExpr reads a key of stats or top.
 func (p *parser) keyExpr() Expr {
 	defer p.mode(aggKey)()
-	return p.expr()
+	e := p.expr()
+	if b, ok := e.(*Binary); ok && b.Op == OpEq {
+		name, named := b.X.(*Column)
+		if bin, ok := b.Y.(*Bin); ok && named {
+			panic(Errorf(b.Pos, `expected "as" and a name behind a key, found "="`).
+				WithHint("write %s as %s", ExprString(bin), name))
+		}
+	}
+	return e
 }
 
 // aggregateExpr reads an expression over aggregates.

@@ -66,8 +66,9 @@
 // # Rules beyond the grammar
 //
 //   - A query without a stage gives the events, as `| events` does.
-//   - Only and, or, not, in, true, false and null can never be a bare name; every other word of the
-//     language is a name wherever a name is due. The printer puts more of them in backticks.
+//   - Only and, or, not, in, true, false and null can never be a bare name (nor TRUE, Null … a bare
+//     column, as a slip there would go unnoticed); every other word of the language is a name wherever
+//     a name is due. The printer puts more of them in backticks.
 //   - A minus in front of a number belongs to the number. Comparisons are not chained.
 //   - A did whose truth is wanted (under and, or, not, in where, braces, if) is read as did(…) > 0.
 //   - count(x) and users(x) are count() if (x) and users() if (x); several conditions are joined by and.

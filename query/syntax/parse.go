@@ -141,6 +141,10 @@ func (p *parser) unexpected(what string) *Error {
 		e.Hint = `write "or"`
 	case t.kind == tokenWord && p.at > 0 && p.tokens[p.at-1].kind == tokenInt && unitCalled(t.text) != "":
 		e.Hint = fmt.Sprintf("did you mean %q?", p.tokens[p.at-1].raw+unitCalled(t.text))
+	case t.kind == tokenWord && foreignWords[strings.ToLower(t.text)] != "":
+		e.Hint = foreignWords[strings.ToLower(t.text)]
+	case t.kind == tokenWord && keywords[strings.ToLower(t.text)] && !keywords[t.text]:
+		e.Hint = fmt.Sprintf("did you mean %q?", strings.ToLower(t.text))
 	case t.is("&"):
 		e.Hint = `write "and"`
 	case t.is("~") && p.at > 0 && p.tokens[p.at-1].is("="):
@@ -151,6 +155,17 @@ func (p *parser) unexpected(what string) *Error {
 		e.Hint = fmt.Sprintf(`in an expression write time("%s")`, t.raw)
 	}
 	return e
+}
+
+// foreignWords are words of other languages, with what ours writes instead.
+var foreignWords = map[string]string{
+	"is":      `write "= null" or "exists(…)"`,
+	"like":    `write "contains", "starts with" or "~"`,
+	"ilike":   `write "contains~i" or "starts with~i"`,
+	"matches": `write "~"`,
+	"between": `write "a >= 1 and a <= 5"`,
+	"group":   `write "by"`,
+	"order":   `write "| sort"`,
 }
 
 func (p *parser) wantMark(mark string) *token {

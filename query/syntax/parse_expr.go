@@ -6,6 +6,7 @@ import (
 	"regexp"
 	resyntax "regexp/syntax"
 	"slices"
+	"strings"
 
 	"cairn/engine/event"
 )
@@ -278,11 +279,15 @@ func (p *parser) word(t *token) Expr {
 	case "null":
 		p.take()
 		return &Literal{Pos: t.pos, Value: event.Null}
-	case "and", "or", "in", "not":
+	}
+	if lower := strings.ToLower(t.text); reserved[lower] {
 		e := p.unexpected("a value")
-		if t.text == "not" {
+		switch {
+		case lower != t.text:
+			e.Hint = fmt.Sprintf("did you mean %q?", lower)
+		case t.text == "not":
 			e.Hint = "put the negation in parentheses"
-		} else {
+		default:
 			e.Hint = fmt.Sprintf("a field of that name goes in backticks: `%s`", t.text)
 		}
 		panic(e)

@@ -186,7 +186,7 @@ func init() {
 // name writes a name of a column, event or result, in backticks where it needs them.
 func (w *printer) name(name string) {
 	parts := strings.Split(name, ".")
-	plain := !keywords[parts[0]] && (len(parts) == 1 || parts[0] != "user")
+	plain := !keywords[strings.ToLower(parts[0])] && (len(parts) == 1 || parts[0] != "user")
 	for _, part := range parts {
 		plain = plain && isWord(part)
 	}
