@@ -170,11 +170,37 @@ func (w *jsonWriter) fields(fields []Field) {
 			}
 		}
 	}
+	nested, bag = moveChildren(nested, bag)
 	w.members(nested, 0)
 	if len(bag) > 0 {
 		w.key("fields")
 		w.object(bag, 0)
 	}
+}
+
+// moveChildren moves leaves below another leaf, which no single object can hold, into the bag, where
+// they may have come from: {"a":1,"fields":{"a":{"b":2}}}.
+func moveChildren(nested, bag []leaf) (stay, moved []leaf) {
+	if !slices.ContainsFunc(nested, func(l leaf) bool { return len(l.path) > 1 }) {
+		return nested, bag
+	}
+	values := make(map[string]bool, len(nested))
+	text := func(path []string) string { return FormatDots([][]string{path}) }
+	for _, l := range nested {
+		values[text(l.path)] = true
+	}
+	for _, l := range nested {
+		below := false
+		for n := 1; n < len(l.path); n++ {
+			below = below || values[text(l.path[:n])]
+		}
+		if below {
+			bag = append(bag, l)
+		} else {
+			stay = append(stay, l)
+		}
+	}
+	return stay, bag
 }
 
 func (w *jsonWriter) key(name string) {
@@ -194,7 +220,7 @@ func (w *jsonWriter) object(leaves []leaf, depth int) {
 }
 
 // members writes leaves that share their path up to depth. A field that is both a value and the
-// parent of others (a and a.b, which no JSON object gives) keeps its children under dotted keys.
+// parent of others, even in the bag (which no JSON gives), keeps its children under dotted keys.
 func (w *jsonWriter) members(leaves []leaf, depth int) {
 	var groups map[string][]leaf
 	var values map[string]bool
@@ -235,17 +261,18 @@ func (w *jsonWriter) members(leaves []leaf, depth int) {
 // inside keys escaped by a backslash (and \n).
 func FormatDots(paths [][]string) string {
 	lines := make([]string, len(paths))
-	escape := strings.NewReplacer(`\`, `\\`, ".", `\.`, "\n", `\n`)
 	for i, path := range paths {
 		steps := make([]string, len(path))
 		for j, step := range path {
-			steps[j] = escape.Replace(step)
+			steps[j] = escapeDots.Replace(step)
 		}
 		lines[i] = strings.Join(steps, ".")
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
+
+var escapeDots = strings.NewReplacer(`\`, `\\`, ".", `\.`, "\n", `\n`)
 
 // ParseDots reads the text of FieldDots: field name to path of keys.
 func ParseDots(text string) map[string][]string {
