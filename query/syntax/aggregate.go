@@ -218,14 +218,22 @@ func (p *parser) aggregateOption(a *Agg) {
 func (p *parser) keyExpr() Expr {
 	defer p.mode(aggKey)()
 	e := p.expr()
-	if b, ok := e.(*Binary); ok && b.Op == OpEq {
-		name, named := b.X.(*Column)
-		if bin, ok := b.Y.(*Bin); ok && named {
-			panic(Errorf(b.Pos, `expected "as" and a name behind a key, found "="`).
-				WithHint("write %s as %s", ExprString(bin), name))
-		}
+	if b, ok := namesBin(e); ok {
+		panic(Errorf(b.Pos, `expected "as" and a name behind a key, found "="`).
+			WithHint("write %s as %s", ExprString(b.Y), ExprString(b.X)))
 	}
 	return e
+}
+
+// namesBin recognises `day = bin(1d)`: as a key it is meant as a name, never as a test.
+func namesBin(e Expr) (*Binary, bool) {
+	b, ok := e.(*Binary)
+	if !ok || b.Op != OpEq {
+		return nil, false
+	}
+	_, named := b.X.(*Column)
+	_, bin := b.Y.(*Bin)
+	return b, named && bin
 }
 
 // aggregateExpr reads an expression over aggregates.

@@ -164,7 +164,7 @@ func (g *random) stage() Stage {
 	case 5, 6, 7:
 		return g.stats()
 	case 8:
-		s := &Top{N: 1 + g.upTo(50), Keys: g.draw(g.expr)}
+		s := &Top{N: 1 + g.upTo(50), Keys: g.draw(g.key)}
 		by := g.draw(func() Expr { return g.aggregates(false) })[:1]
 		fillDistinct(s.Keys, by)
 		s.By = by[0]
@@ -202,7 +202,7 @@ func (g *random) stats() Stage {
 	timed := g.chance()
 	s := &Stats{Aggs: g.draw(func() Expr { return g.aggregates(timed) })}
 	if g.chance() {
-		s.Keys = g.draw(g.expr)
+		s.Keys = g.draw(g.key)
 	}
 	if timed {
 		s.Keys = append(s.Keys, Named{Expr: &Bin{X: &Column{Name: ColumnTime}, Span: Span{1, Day}}})
@@ -260,6 +260,15 @@ func (g *random) exprs(fewest int) []Expr {
 		list = append(list, g.expr())
 	}
 	return list
+}
+
+func (g *random) key() Expr {
+	for {
+		e := g.expr()
+		if _, refused := namesBin(e); !refused {
+			return e
+		}
+	}
 }
 
 func (g *random) condition() Expr { return truth(g.expr()) }
