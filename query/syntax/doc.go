@@ -77,6 +77,7 @@
 //     refused. Those in last and bin follow the calendar from d up.
 //   - `over` needs a bin of the column time among the keys, fill a stats with one before it.
 //   - top and facets give 10 values, topk 10, when no number is written. fill alone is fill 0.
+//   - A key spelt day = bin(1d) is refused, as a name is meant there: bin(1d) as day.
 //   - DefaultName gives columns without `as` their names.
 //   - On events every name may be a field. Behind stats, top, facets, users and project the columns
 //     are known, and another name is an error. Rows stay events (with fields.NAME, user.NAME, users(),
