@@ -85,16 +85,18 @@ func (r *row) column(c *syntax.Column) event.Value {
 
 // compareEvents is the order of events: newest first, ties by everything else.
 func compareEvents(a, b *event.Event) int {
-	return cmp.Or(
+	if c := cmp.Or(
 		cmp.Compare(b.Time, a.Time),
 		strings.Compare(a.Name, b.Name),
 		strings.Compare(a.User, b.User),
 		strings.Compare(a.ID, b.ID),
 		cmp.Compare(a.Received, b.Received),
-		slices.CompareFunc(sortedFields(a), sortedFields(b), func(f, g event.Field) int {
-			return cmp.Or(strings.Compare(f.Name, g.Name), event.Compare(f.Value, g.Value))
-		}),
-	)
+	); c != 0 {
+		return c
+	}
+	return slices.CompareFunc(sortedFields(a), sortedFields(b), func(f, g event.Field) int {
+		return cmp.Or(strings.Compare(f.Name, g.Name), event.Compare(f.Value, g.Value))
+	})
 }
 
 func sortedFields(e *event.Event) []event.Field {
