@@ -7,7 +7,7 @@ GO ?= go
 # Pebble's zstd in Go rather than C: nothing to compile with gcc, and the same code with and without cgo.
 export GOFLAGS := -tags=pebblegozstd $(GOFLAGS)
 
-FOLDERS := bench cmd engine index query server testdata
+FOLDERS := $(wildcard bench cmd engine index query server testdata)
 DATA := ../shared/data
 
 .PHONY: test format-check vet staticcheck unit static build bench format

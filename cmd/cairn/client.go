@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"cairn/server/api"
+)
+
+// client talks to a server; requests that may be repeated are, for about a minute.
+type client struct {
+	base   string
+	tenant string
+	http   http.Client
+	// reached says that the server has answered before: only then is a lost connection waited out,
+	// and a wrong address told at once.
+	reached bool
+}
+
+const (
+	attemptsMax  = 8
+	firstBackoff = 250 * time.Millisecond
+	backoffMax   = 15 * time.Second
+)
+
+// post sends a body and returns that of a success (200) or of the given other status. Another answer
+// is an *api.Error. Failures that can pass are tried again with the same bytes.
+func (c *client) post(ctx context.Context, path string, params url.Values, header http.Header, body []byte, accept int) ([]byte, error) {
+	if params == nil {
+		params = url.Values{}
+	}
+	params.Set("tenant", c.tenant)
+	backoff := firstBackoff
+	for attempt := 1; ; attempt++ {
+		answer, wait, err := c.once(ctx, path+"?"+params.Encode(), header, body, accept)
+		if err == nil || wait < 0 || attempt == attemptsMax {
+			return answer, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(max(wait, backoff)):
+		}
+		backoff = min(2*backoff, backoffMax)
+	}
+}
+
+// once sends a request. wait < 0 says that trying again is no use, else it is the least time before.
+func (c *client) once(ctx context.Context, path string, header http.Header, body []byte, accept int) (answer []byte, wait time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, -1, err
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, -1, ctx.Err()
+		}
+		wait = -1
+		if c.reached {
+			wait = 0
+		}
+		return nil, wait, fmt.Errorf("cannot reach the server %s: %w", c.base, err)
+	}
+	c.reached = true
+	defer resp.Body.Close()
+	answer, err = io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the answer of %s: %w", c.base, err)
+	}
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == accept {
+		return answer, 0, nil
+	}
+	var failure api.ErrorAnswer
+	if json.Unmarshal(answer, &failure) != nil || failure.Error.Code == "" {
+		failure.Error = api.Error{Message: fmt.Sprintf("%s answered %s; is it a Cairn server?", c.base, resp.Status)}
+	}
+	wait = -1
+	switch resp.StatusCode {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadGateway:
+		if failure.Error.Code != api.CodeCorruption {
+			seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+			wait = time.Duration(seconds) * time.Second
+		}
+	}
+	return nil, wait, &failure.Error
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"cairn/engine"
+	"cairn/query"
+	"cairn/query/result"
+	"cairn/server/api"
+)
+
+type queryCmd struct {
+	question
+	Format string `help:"table, json, ndjson or csv." enum:"table,json,ndjson,csv" default:"table"`
+}
+
+func (queryCmd) Help() string {
+	return `A query is a selector, perhaps a time range, and stages joined by |. Keep it in single quotes.
+
+Examples:
+
+  cairn query --data ./cairn-data '* | stats count() by event | sort count desc'
+  cairn query --data ./cairn-data 'pay_success{amount > 100} last 30d | stats users(), sum(amount) by bin(1d)'
+  cairn query --data ./cairn-data --format csv '{user = "u1"} | events | limit 20' > u1.csv
+  cairn query --server http://127.0.0.1:8080 - < question.txt`
+}
+
+// question is what cairn query and cairn explain have in common.
+type question struct {
+	target
+	TZ     string   `name:"tz" help:"Zone of days, weeks and printed times (default: the tenant's)." placeholder:"ZONE"`
+	Memory byteSize `help:"Memory that the query may use." default:"512MiB" placeholder:"SIZE"`
+	Query  string   `arg:"" help:"The query; - reads it from standard input."`
+}
+
+func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
+	text, err := cmd.prepare(c)
+	if err != nil {
+		return err
+	}
+	format := cmd.Format
+	if format == "table" {
+		format = "text"
+	}
+	if cmd.Server != "" {
+		return cmd.ask(ctx, c, "/v1/query", api.QueryRequest{Query: text, TZ: cmd.TZ, Format: format})
+	}
+	table, err := cmd.run(ctx, text, query.Run)
+	if err != nil {
+		return err
+	}
+	_, err = c.out.Write(appendTable(table, format, c.outWidth()))
+	return err
+}
+
+// prepare resolves the target and returns the query's text.
+func (q *question) prepare(c *console) (string, error) {
+	if err := q.resolve(); err != nil {
+		return "", err
+	}
+	if q.TZ != "" {
+		if _, err := time.LoadLocation(q.TZ); err != nil {
+			return "", usagef("--tz %s: not a time zone; use an IANA name such as Asia/Shanghai", q.TZ)
+		}
+	}
+	text := q.Query
+	if text == "-" {
+		read, err := io.ReadAll(c.in)
+		if err != nil {
+			return "", fmt.Errorf("read the query: %w", err)
+		}
+		text = string(read)
+	}
+	return strings.TrimRight(text, " \t\r\n"), nil
+}
+
+// run answers from a data directory by query.Run or query.Explain.
+func (q *question) run(ctx context.Context, text string, answer runFunc) (*result.Table, error) {
+	db, tenant, err := q.openTenant(engine.Options{NoBackground: true})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	snapshot := tenant.Snapshot()
+	defer snapshot.Close()
+	opt := query.Options{Now: time.Now(), MemoryBytes: int64(q.Memory)}
+	if q.TZ != "" {
+		if opt.Location, err = time.LoadLocation(q.TZ); err != nil {
+			return nil, err
+		}
+	}
+	table, err := answer(ctx, snapshot, text, opt)
+	if err != nil {
+		return nil, &queryError{text: text, err: err}
+	}
+	return table, nil
+}
+
+type runFunc func(ctx context.Context, src query.Source, text string, opt query.Options) (*result.Table, error)
+
+// ask sends the query to the server and prints the answer as it comes.
+func (q *question) ask(ctx context.Context, c *console, path string, request api.QueryRequest) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	server := client{base: q.Server, tenant: q.Tenant}
+	header := http.Header{"Content-Type": {"application/json"}}
+	answer, err := server.post(ctx, path, nil, header, body, http.StatusOK)
+	if err != nil {
+		return &queryError{text: request.Query, err: err}
+	}
+	_, err = c.out.Write(answer)
+	return err
+}
+
+func appendTable(t *result.Table, format string, width int) []byte {
+	switch format {
+	case "json":
+		return result.AppendJSON(nil, t)
+	case "ndjson":
+		return result.AppendNDJSON(nil, t)
+	case "csv":
+		return result.AppendCSV(nil, t)
+	default:
+		return result.AppendText(nil, t, result.TextOptions{Width: width})
+	}
+}
+
+// queryError is an error of a query; where it names a place, the text is shown with a mark there.
+type queryError struct {
+	text string
+	err  error
+}
+
+func (e *queryError) Error() string { return e.err.Error() }
+func (e *queryError) Unwrap() error { return e.err }
+
+// place shows where in the text the error is, or returns "".
+func (e *queryError) place() string {
+	var mistake *query.Error
+	var remote *api.Error
+	switch {
+	case errors.As(e.err, &mistake):
+		return caret(e.text, mistake.Line, mistake.Column)
+	case errors.As(e.err, &remote):
+		return caret(e.text, remote.Line, remote.Column)
+	}
+	return ""
+}

@@ -1,0 +1,67 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"github.com/valyala/fasthttp"
+
+	"cairn/engine"
+	"cairn/query"
+	"cairn/server/api"
+)
+
+// fail answers with an error. Whatever is not an *api.Error by now has been given its code by coded.
+func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
+	answer := *s.coded(err)
+	answer.RequestID = string(ctx.Response.Header.Peek("X-Request-Id"))
+	status := api.Status(answer.Code)
+	switch status {
+	case fasthttp.StatusTooManyRequests, fasthttp.StatusServiceUnavailable:
+		ctx.Response.Header.Set("Retry-After", "1")
+	case fasthttp.StatusInternalServerError:
+		s.opt.Logger.Error("request failed", "request", answer.RequestID, "path", string(ctx.Path()), "error", err)
+	}
+	writeJSON(ctx, status, api.ErrorAnswer{Error: answer})
+}
+
+// coded gives every error its code. Where none fits it is our own failure.
+func (s *Server) coded(err error) *api.Error {
+	var coded *api.Error
+	var mistake *query.Error
+	switch {
+	case errors.As(err, &coded):
+		return coded
+	case errors.As(err, &mistake):
+		return &api.Error{Code: api.CodeBadQuery, Message: err.Error(), Line: mistake.Line, Column: mistake.Column, Hint: mistake.Hint}
+	case errors.Is(err, query.ErrMemory):
+		return &api.Error{Code: api.CodeQueryMemory, Message: err.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &api.Error{Code: api.CodeQueryTimeout, Message: "the query took longer than it may", Hint: "ask for a shorter time range, or fewer groups"}
+	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrClosed):
+		return &api.Error{Code: api.CodeStopping, Message: "the server is stopping"}
+	case errors.Is(err, engine.ErrTenantName):
+		return &api.Error{Code: api.CodeBadParameter, Message: err.Error()}
+	case errors.Is(err, engine.ErrCorrupt):
+		return &api.Error{Code: api.CodeCorruption, Message: err.Error()}
+	default:
+		return &api.Error{Code: api.CodeInternal, Message: err.Error()}
+	}
+}
+
+// handleBroken answers what could not be read as a request.
+func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
+	var small *fasthttp.ErrSmallBuffer
+	var network net.Error
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		s.fail(ctx, &api.Error{Code: api.CodeBodyTooLarge, Message: "the body is larger than the limit; nothing was stored", Hint: "send fewer events a request, or compress the body"})
+	case errors.As(err, &small):
+		ctx.Error("request header too large", fasthttp.StatusRequestHeaderFieldsTooLarge)
+	case errors.As(err, &network) && network.Timeout():
+		ctx.Error("request timeout", fasthttp.StatusRequestTimeout)
+	default:
+		ctx.Error("malformed HTTP request", fasthttp.StatusBadRequest)
+	}
+}
