@@ -86,7 +86,7 @@ func runeSize(b []byte) int {
 }
 
 func (s *Scanner) controlCharacter(i int) int {
-	if s.data[i] == '\n' && !s.newline {
+	if c := s.data[i]; !s.newline && (c == '\n' || c == '\r' && s.at(i+1) == '\n') {
 		return s.bad(i, "the line ends inside a string")
 	}
 	return s.bad(i, "a control character in a string")
