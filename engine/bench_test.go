@@ -148,6 +148,7 @@ func TestImportSpeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	lap("close")
+	listFiles(t, dir)
 	if db, err = engine.Open(dir, engine.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -159,5 +160,13 @@ func TestImportSpeed(t *testing.T) {
 	lap("load")
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func listFiles(t *testing.T, dir string) {
+	entries, _ := os.ReadDir(dir + "/store")
+	for _, e := range entries {
+		info, _ := e.Info()
+		t.Log(e.Name(), info.Size())
 	}
 }

@@ -179,7 +179,7 @@ func syncDir(fs vfs.FS, dir string) error {
 func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 	p := &pebble.Options{
 		Cache:                       cache,
-		FS:                          o.FS,
+		FS:                          storeFS{o.FS},
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 4,
@@ -192,6 +192,7 @@ func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 		FlushDelayDeleteRange:       10 * time.Second,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
 		Logger:                      pebbleLogger{s},
+		Cleaner:                     pebble.ArchiveCleaner{},
 	}
 	p.Experimental.EnableColumnarBlocks = func() bool { return true }
 	p.Experimental.FileCacheShards = 2
