@@ -238,7 +238,7 @@ func (e *encoder) addIndexes(m *columnMeta, ordinal int, p *plain) {
 		}
 	}
 	from, to := p.dict.StringRange()
-	if m.postings == 0 && to-from >= bloomDistinct || ordinal == ordinalID || e.opt.indexAll {
+	if to-from >= bloomDistinct || ordinal == ordinalID || e.opt.indexAll {
 		hashes := make([]uint64, 0, to-from)
 		for c := from; c < to; c++ {
 			hashes = append(hashes, bloom.Hash(p.dict.text(c)))
@@ -249,10 +249,10 @@ func (e *encoder) addIndexes(m *columnMeta, ordinal int, p *plain) {
 	}
 }
 
-// postingsBudget is what the postings of a column may cost: half a bit a row. A column whose
-// postings are larger is as quickly answered from its codes, which are scanned at more than a
-// thousand million a second, and in runs faster still.
-func (e *encoder) postingsBudget() int { return e.rows / 16 }
+// postingsBudget is what the postings of a column may cost: two bits a row. Fields that stay the
+// same in a session take about one; a column whose postings are larger changes so often that
+// scanning its codes, at some hundred million a second, is the better index.
+func (e *encoder) postingsBudget() int { return e.rows / 4 }
 
 // postingsPay estimates whether the postings of a column stay within the budget.
 func (e *encoder) postingsPay(p *plain) bool {
@@ -266,7 +266,7 @@ func (e *encoder) postingsPay(p *plain) bool {
 			runs++
 		}
 	}
-	if p.present == nil && runs*2 <= budget {
+	if runs*2 <= budget {
 		return true
 	}
 	counts := make([]int, p.dict.Len())

@@ -3,6 +3,7 @@ package segment
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"cairn/engine/event"
 
@@ -190,13 +191,22 @@ func (c *cursor) codesValues(v *Vector, limit int, cut func() (stretches, error)
 		if c.err != nil {
 			return c.err
 		}
-		out := make([]uint32, len(src))
-		for i, b := range src {
-			if out[i] = lo + uint32(b); int(out[i]) >= limit {
-				c.fail()
-			}
+		highest := byte(0)
+		for _, b := range src {
+			highest = max(highest, b)
 		}
-		v.setCodes(out)
+		switch {
+		case int(lo)+int(highest) >= limit:
+			c.fail()
+		case limit <= 1<<8 && lo == 0:
+			v.Form, v.U8 = Form8, slices.Clone(src)
+		case limit <= 1<<8:
+			v.Form, v.U8 = Form8, shifted[uint8](src, lo)
+		case limit <= 1<<16:
+			v.Form, v.U16 = Form16, shifted[uint16](src, lo)
+		default:
+			v.Form, v.U32 = Form32, shifted[uint32](src, lo)
+		}
 	case valuesRuns:
 		return c.runs(v, limit)
 	case valuesByUser:
@@ -214,6 +224,14 @@ func (c *cursor) codesValues(v *Vector, limit int, cut func() (stretches, error)
 		c.fail()
 	}
 	return c.err
+}
+
+func shifted[T uints](src []byte, lo uint32) []T {
+	out := make([]T, len(src))
+	for i, b := range src {
+		out[i] = T(b) + T(lo)
+	}
+	return out
 }
 
 func (c *cursor) runs(v *Vector, limit int) error {
