@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -56,6 +57,7 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 	var network net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		drain(ctx)
 		s.fail(ctx, &api.Error{Code: api.CodeBodyTooLarge, Message: "the body is larger than the limit; nothing was stored", Hint: "send fewer events a request, or compress the body"})
 	case errors.As(err, &small):
 		ctx.Error("request header too large", fasthttp.StatusRequestHeaderFieldsTooLarge)
@@ -63,5 +65,24 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 		ctx.Error("request timeout", fasthttp.StatusRequestTimeout)
 	default:
 		ctx.Error("malformed HTTP request", fasthttp.StatusBadRequest)
+	}
+}
+
+// drain reads what a client is still sending of a body that is too large, within bounds: one that is
+// cut off while it writes may never see the answer.
+func drain(ctx *fasthttp.RequestCtx) {
+	const bytesMax, idleMax, totalMax = 64 << 20, 300 * time.Millisecond, 5 * time.Second
+	conn := ctx.Conn()
+	buf := make([]byte, 64<<10)
+	end := time.Now().Add(totalMax)
+	for n := 0; n < min(bytesMax, ctx.Request.Header.ContentLength()) && time.Now().Before(end); {
+		if err := conn.SetReadDeadline(time.Now().Add(idleMax)); err != nil {
+			return
+		}
+		read, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		n += read
 	}
 }

@@ -44,7 +44,7 @@ var demoQuestions = []struct{ title, text string }{
 	},
 	{
 		"Do people who used a coupon spend more?",
-		"pay_success\n  | extend with_coupon = did(coupon_use)\n  | stats users() as buyers, sum(amount) / users() as per_buyer by with_coupon",
+		"pay_success\n  | extend with_coupon = did(coupon_use) > 0\n  | stats users() as buyers, sum(amount) / users() as per_buyer by with_coupon",
 	},
 	{
 		"Where is search slow?",
@@ -89,7 +89,7 @@ func (cmd *demoCmd) Run(ctx context.Context, c *console) (err error) {
 	fmt.Fprintf(c.out, `
 Go on with the same events:
   %[1]s query --data %[2]s '* | facets 5'
-  %[1]s query --data %[2]s 'pay_success | stats sum(amount) by bin(1h) | top 3 time by max(sum_amount)'
+  %[1]s query --data %[2]s 'pay_success | stats sum(amount) by bin(1h) | sort sum_amount desc | limit 3'
   %[1]s explain --data %[2]s 'search{network = "wifi"} | stats count()'
   %[1]s serve --data %[2]s
 Or with yours:

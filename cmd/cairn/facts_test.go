@@ -51,7 +51,7 @@ func cairn(t *testing.T, args ...string) string {
 	if code := run(context.Background(), args, &console{in: strings.NewReader(""), out: &out, err: &errs}); code != exitOK {
 		t.Fatalf("cairn %s: exit code %d\n%s%s", strings.Join(args, " "), code, out.String(), errs.String())
 	}
-	return strings.ReplaceAll(out.String(), "\r\n", "\n")
+	return out.String()
 }
 
 // shellWords splits flags at spaces outside double quotes.

@@ -63,6 +63,10 @@ func report(c *console, err error) int {
 		return exitCancel
 	}
 	fmt.Fprintln(c.err, "cairn:", err)
+	var asked *queryError
+	if errors.As(err, &asked) {
+		fmt.Fprint(c.err, asked.place())
+	}
 	return exitFailure
 }
 

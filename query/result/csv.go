@@ -8,8 +8,9 @@ import (
 	"cairn/engine/event"
 )
 
-// AppendCSV appends a header line and the rows as RFC 4180 has it: CRLF after every line, and a cell
-// in quotes when it holds a comma, a quote, a line break or a leading or trailing space.
+// AppendCSV appends a header line and the rows as RFC 4180 has it, but for the line ends, which are
+// line feeds alone, as command-line tools want them and every reader of CSV takes them. A cell is in
+// quotes when it holds a comma, a quote, a line break or a leading or trailing space.
 func AppendCSV(dst []byte, t *Table) []byte {
 	for i, c := range t.Columns {
 		if i > 0 {
@@ -17,7 +18,7 @@ func AppendCSV(dst []byte, t *Table) []byte {
 		}
 		dst = appendCell(dst, c.Name)
 	}
-	dst = append(dst, '\r', '\n')
+	dst = append(dst, '\n')
 	for _, row := range t.Rows {
 		for j, v := range row {
 			if j > 0 {
@@ -25,7 +26,7 @@ func AppendCSV(dst []byte, t *Table) []byte {
 			}
 			dst = appendCSVValue(dst, v, t.Meta.Zone())
 		}
-		dst = append(dst, '\r', '\n')
+		dst = append(dst, '\n')
 	}
 	return dst
 }
