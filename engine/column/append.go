@@ -36,7 +36,7 @@ func (b *Builder) AppendBatch(in *Batch, rows []uint32) []uint32 {
 	users := copyColumn(&b.batch.User, &in.User, place)
 	copyColumn(&b.batch.ID, &in.ID, place)
 	for _, c := range in.Fields {
-		copyColumn(b.batch.Fields[b.FieldIndex([]byte(c.Name))], c, place)
+		copyColumn(b.Column([]byte(c.Name)), c, place)
 	}
 	return users
 }

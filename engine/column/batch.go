@@ -31,6 +31,7 @@ type Column struct {
 	Kind  event.Kind
 	Dict  Dict
 
+	last  uint32 // the row that last had a value (Builder.Touch), plus one
 	added uint32 // the row that last brought a new string into Dict, plus one
 }
 
@@ -90,12 +91,27 @@ func (c *Column) AppendText(row uint32, kind event.Kind, text []byte) {
 
 // AppendTextHash is AppendText for a caller that knows Hash(text).
 func (c *Column) AppendTextHash(row uint32, kind event.Kind, text []byte, hash uint32) {
-	n := len(c.Dict.ends)
-	code := c.Dict.InternHash(text, hash)
-	if int(code) == n {
-		c.added = row + 1
+	code := uint64(0)
+	if n := uint32(len(c.Dict.table)); n > 0 {
+		// The string is mostly known: look where it would stand, and only there.
+		entry := c.Dict.table[hash&(n-1)]
+		if uint32(entry>>32) == hash && entry != 0 && string(c.Dict.Bytes(uint32(entry)-1)) == string(text) {
+			code = uint64(uint32(entry))
+		}
 	}
-	c.appendBits(row, kind, uint64(code))
+	if code == 0 {
+		n := len(c.Dict.ends)
+		code = uint64(c.Dict.InternHash(text, hash)) + 1
+		if int(code) > n {
+			c.added = row + 1
+		}
+	}
+	if kind == c.Kind && c.Kinds == nil && c.Rows != nil {
+		c.Rows = append(c.Rows, row)
+		c.Bits = append(c.Bits, code-1)
+		return
+	}
+	c.appendBits(row, kind, code-1)
 }
 
 // AppendNum appends a null, bool, int or float in row by its bits (event.Value.Bits).
@@ -137,9 +153,17 @@ func (c *Column) makeSparse() {
 	}
 }
 
-// pop takes back the value of the last row, with the string that it alone has.
-func (c *Column) pop(row uint32) {
+// rollback takes back the value of the row being built, if there is one, with the string that it
+// alone has.
+func (c *Column) rollback(row uint32) {
+	if c.last != row+1 {
+		return
+	}
+	c.last = 0
 	n := len(c.Bits) - 1
+	if n < 0 || c.Row(n) != int(row) {
+		return
+	}
 	if isText(c.KindAt(n)) && c.added == row+1 {
 		c.Dict.dropLast()
 	}
@@ -156,6 +180,7 @@ func (c *Column) pop(row uint32) {
 // finish makes the column fit a batch of rows rows: it is dense exactly if every row has a value,
 // and has kinds exactly if they differ.
 func (c *Column) finish(rows int) {
+	c.last, c.added = 0, 0
 	switch {
 	case len(c.Bits) == rows:
 		c.Rows = nil

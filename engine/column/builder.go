@@ -12,15 +12,11 @@ import "cairn/engine/event"
 //	c.AppendText(b.Row(), event.KindString, text)
 //	b.Commit()
 type Builder struct {
-	batch   Batch
-	names   Dict // field name to index in batch.Fields
-	lastRow []uint32
-	touched []*Column
-	expect  int // events to come, by Grow
-	last    *formerBatch
+	batch  Batch
+	names  Dict // field name to index in batch.Fields
+	expect int  // events to come, by Grow
+	last   *formerBatch
 }
-
-const noRow = ^uint32(0)
 
 // Row is the number of the event being built.
 func (b *Builder) Row() uint32 { return uint32(b.batch.Rows) }
@@ -31,7 +27,6 @@ func (b *Builder) Len() int { return b.batch.Rows }
 // Begin starts an event.
 func (b *Builder) Begin(timeNanos int64) {
 	b.batch.Time = append(b.batch.Time[:b.batch.Rows], timeNanos)
-	b.touched = b.touched[:0]
 }
 
 // SetTime changes the time given to Begin, for formats in which it comes late.
@@ -61,17 +56,22 @@ func (b *Builder) SetUserHash(user []byte, hash uint32) { b.set(&b.batch.User, u
 func (b *Builder) SetIDHash(id []byte, hash uint32) { b.set(&b.batch.ID, id, hash) }
 
 func (b *Builder) set(c *Column, text []byte, hash uint32) {
+	c.last = b.Row() + 1
 	c.AppendTextHash(b.Row(), event.KindString, text, hash)
-	b.touched = append(b.touched, c)
 }
 
 // Field returns the column of a field for one append in the current row, or nil if the event has
 // already touched it: a duplicate name. The caller must append exactly one value.
-func (b *Builder) Field(name []byte) *Column { return b.FieldAt(b.FieldIndex(name)) }
+func (b *Builder) Field(name []byte) *Column {
+	if c := b.Column(name); b.Touch(c) {
+		return c
+	}
+	return nil
+}
 
-// FieldIndex returns the index of a field's column, which stays the same until Finish; scanners
-// remember it to skip the look-up of names that come in the same order event after event.
-func (b *Builder) FieldIndex(name []byte) int {
+// Column returns the column of a field, which stays the same until Finish: scanners remember it to
+// skip the look-up of names that come again. It must be touched before a value is appended.
+func (b *Builder) Column(name []byte) *Column {
 	i := int(b.names.Intern(name))
 	if i == len(b.batch.Fields) {
 		c := &Column{Name: string(name)}
@@ -79,49 +79,35 @@ func (b *Builder) FieldIndex(name []byte) int {
 			b.last.grow(c, b.last.fields[c.Name], b.expect)
 		}
 		b.batch.Fields = append(b.batch.Fields, c)
-		b.lastRow = append(b.lastRow, noRow)
 	}
-	return i
+	return b.batch.Fields[i]
 }
 
-// FieldName returns the name of the field with this index.
-func (b *Builder) FieldName(index int) string { return b.batch.Fields[index].Name }
-
-// FieldAt is Field by index.
-func (b *Builder) FieldAt(index int) *Column {
-	row := b.Row()
-	if b.lastRow[index] == row {
-		return nil
+// Touch marks a field's column as having a value in the current row, which the caller must append;
+// false is a second value, which he must not.
+func (b *Builder) Touch(c *Column) bool {
+	row := b.Row() + 1
+	if c.last == row {
+		return false
 	}
-	b.lastRow[index] = row
-	c := b.batch.Fields[index]
-	b.touched = append(b.touched, c)
-	return c
+	c.last = row
+	return true
 }
-
-// Fields returns the number of fields that the current event has so far, with name, user and id.
-func (b *Builder) Fields() int { return len(b.touched) }
 
 // Commit keeps the event.
 func (b *Builder) Commit() { b.batch.Rows++ }
 
 // Rollback forgets the event being built, with the strings that only it had.
 func (b *Builder) Rollback() {
-	row := b.Row()
-	for _, c := range b.touched {
-		if n := c.Len(); n > 0 && c.Row(n-1) == int(row) {
-			c.pop(row)
-		}
-	}
-	for i, last := range b.lastRow {
-		if last == row {
-			b.lastRow[i] = noRow
-		}
+	b.batch.Event.rollback(b.Row())
+	b.batch.User.rollback(b.Row())
+	b.batch.ID.rollback(b.Row())
+	for _, c := range b.batch.Fields {
+		c.rollback(b.Row())
 	}
 	if len(b.batch.Received) > b.batch.Rows {
 		b.batch.Received = b.batch.Received[:b.batch.Rows]
 	}
-	b.touched = b.touched[:0]
 }
 
 // AppendEvent adds an event whole. It is the way in for rows rather than bytes; the caller has
@@ -162,7 +148,7 @@ func (b *Builder) Finish() *Batch {
 	if len(out.Received) != out.Rows {
 		out.Received = nil
 	}
-	next := Builder{touched: b.touched[:0], lastRow: b.lastRow[:0]}
+	var next Builder
 	if b.expect > 0 {
 		next.last = newFormerBatch(&out)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cairn/engine/column"
 	"cairn/engine/event"
 )
 
@@ -43,8 +44,8 @@ type key struct {
 	mask   uint64
 	tail   uint64 // the last eight bytes, if it has as many
 	hash   uint32
-	epoch  uint32 // the batch for which field is right
-	field  int32  // its number in the builder
+	epoch  uint32 // the batch of column
+	column *column.Column
 	role   role
 	keep   bool   // an attribute that is a field too
 	dotted bool   // some key on the path has a dot
@@ -62,13 +63,8 @@ func (k *key) follows(data []byte, p int) bool {
 	if p+n+8 > len(data) {
 		return p+n <= len(data) && string(data[p:p+n]) == string(k.text)
 	}
-	if (binary.LittleEndian.Uint64(data[p:])^k.head)&k.mask != 0 {
-		return false
-	}
-	if n <= 8 {
-		return true
-	}
-	return binary.LittleEndian.Uint64(data[p+n-8:]) == k.tail &&
+	return (binary.LittleEndian.Uint64(data[p:])^k.head)&k.mask == 0 &&
+		(n <= 8 || binary.LittleEndian.Uint64(data[p+n-8:]) == k.tail) &&
 		(n <= 16 || string(data[p+8:p+n-8]) == string(k.text[8:n-8]))
 }
 

@@ -203,21 +203,20 @@ func (s *Scanner) literal(p int) (kind event.Kind, bits uint64, next int) {
 // column returns the column for the value of a key in the current event, or nil with s.fail set.
 func (s *Scanner) column(o *object, k *key, p int) *column.Column {
 	if k.epoch != s.epoch {
-		k.field, k.epoch = int32(s.builder.FieldIndex([]byte(k.name))), s.epoch
+		k.column, k.epoch = s.builder.Column([]byte(k.name)), s.epoch
 	}
 	if s.fields++; s.fields > s.opt.FieldsMax {
 		s.refuse(p, TooManyFields, "", "more than %d fields", s.opt.FieldsMax)
 		return nil
 	}
-	c := s.builder.FieldAt(int(k.field))
-	if c == nil {
+	if !s.builder.Touch(k.column) {
 		s.refuse(p, DuplicateField, k.name, "the field has a value already")
 		return nil
 	}
 	if k.dotted {
 		s.dots = append(s.dots, dottedKey{o, k})
 	}
-	return c
+	return k.column
 }
 
 func (s *Scanner) tooLong(p int, k *key, n int) int {
