@@ -106,10 +106,15 @@ func (c *Column) AppendTextHash(row uint32, kind event.Kind, text []byte, hash u
 			c.added = row + 1
 		}
 	}
-	if kind == c.Kind && c.Kinds == nil && c.Rows != nil {
-		c.Rows = append(c.Rows, row)
-		c.Bits = append(c.Bits, code-1)
-		return
+	if kind == c.Kind && c.Kinds == nil {
+		switch {
+		case c.Rows != nil:
+			c.Rows = append(c.Rows, row)
+			fallthrough
+		case int(row) == len(c.Bits):
+			c.Bits = append(c.Bits, code-1)
+			return
+		}
 	}
 	c.appendBits(row, kind, code-1)
 }

@@ -210,6 +210,7 @@ func (s *Scanner) NDJSON(chunk []byte) *Result {
 		}
 		if chunk[start] == '\n' {
 			p = start + 1
+			s.passLine(p)
 			continue
 		}
 		end := s.one(start, true)
@@ -220,9 +221,17 @@ func (s *Scanner) NDJSON(chunk []byte) *Result {
 			}
 			s.reject(start, end)
 		}
-		p = end + 1
+		if p = end + 1; p <= len(chunk) {
+			s.passLine(p)
+		}
 	}
 	return s.finish()
+}
+
+// passLine counts the line that ends before p.
+func (s *Scanner) passLine(p int) {
+	s.out.Lines++
+	s.counted = p
 }
 
 // elements reads the rest of an array from p. If first is set, p is after the opening bracket; if
