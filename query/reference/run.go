@@ -62,7 +62,7 @@ func Run(q *syntax.Query, events []event.Event, env Env) (*result.Table, error) 
 		return nil, err
 	}
 	t := got.table()
-	t.Meta = result.Meta{Location: r.calendar.Location(), Exact: true}
+	t.Meta = result.Meta{Location: r.calendar.Location(), Exact: true, Warnings: r.warnings(q)}
 	return t, nil
 }
 

@@ -1,0 +1,81 @@
+package reference
+
+import (
+	"slices"
+
+	"cairn/query/syntax"
+)
+
+// warnings names the fields that a query reads from events and that no stored event has.
+func (r *run) warnings(q *syntax.Query) []string {
+	w := &fieldReader{known: map[string]bool{}, unknown: map[string]bool{}}
+	for _, row := range r.all {
+		for _, f := range row.event.Fields {
+			w.known[f.Name] = true
+		}
+	}
+	for _, let := range q.Lets {
+		w.pipeline(let.Body)
+	}
+	w.pipeline(&q.Pipeline)
+	var list []string
+	for _, name := range sortedKeys(w.unknown) {
+		list = append(list, "no stored event has the field "+name)
+	}
+	return list
+}
+
+type fieldReader struct{ known, unknown map[string]bool }
+
+func (w *fieldReader) pipeline(p *syntax.Pipeline) {
+	w.selector(p.Selector)
+	for i, stage := range p.Stages {
+		made, open := syntax.ResultColumns(&syntax.Pipeline{Selector: p.Selector, Stages: p.Stages[:i]})
+		switch s := stage.(type) {
+		case *syntax.Extend:
+			for _, c := range s.Columns {
+				w.expr(c.Expr, made, open)
+				made = append(slices.Clone(made), c.Name)
+			}
+		case *syntax.Rename:
+			for _, c := range s.Columns {
+				w.expr(c.From, made, open)
+			}
+		default:
+			syntax.Exprs(stage, func(e syntax.Expr) { w.expr(e, made, open) })
+		}
+	}
+}
+
+func (w *fieldReader) selector(s *syntax.Selector) {
+	for _, t := range s.Terms {
+		w.expr(t.Cond, nil, true)
+	}
+}
+
+// expr notes the fields of an expression on rows with the columns made; open rows have all fields too.
+func (w *fieldReader) expr(e syntax.Expr, made []string, open bool) {
+	if e == nil {
+		return
+	}
+	for _, c := range syntax.Columns(e) {
+		ofEvent := c.Scope == syntax.ScopeFields
+		if c.Scope == syntax.ScopeRow && open {
+			ofEvent = !slices.Contains(made, c.Name) && !slices.Contains(syntax.EventColumns[:], c.Name)
+		}
+		if ofEvent && !w.known[c.Name] {
+			w.unknown[c.Name] = true
+		}
+	}
+	syntax.Walk(e, func(e syntax.Expr) bool {
+		switch e := e.(type) {
+		case *syntax.Did:
+			w.selector(e.Selector)
+			return false
+		case *syntax.FirstTime:
+			w.selector(e.Selector)
+			return false
+		}
+		return true
+	})
+}
