@@ -1,0 +1,116 @@
+package exec
+
+import (
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/query/scalar"
+	"cairn/query/syntax"
+)
+
+// quantileAggregate is median and the quantiles of one argument: of numbers if there are any, else
+// of durations, else of times.
+type quantileAggregate struct {
+	*input
+	states  []quantileState
+	spans   [2]map[uint32][]int64 // durations and times, which are rare, by group
+	qs      []float64             // all that are asked for
+	done    map[uint32][]float64  // by group: the values of qs
+	account account
+}
+
+func (x *Execution) newQuantile(in *input) *quantileAggregate {
+	return &quantileAggregate{input: in, done: map[uint32][]float64{}, account: account{budget: x.Budget, purpose: "values for quantiles"}}
+}
+
+func (a *quantileAggregate) resize(n int) { a.states = extended(a.states, n) }
+
+func (a *quantileAggregate) update(b *batch, groups []uint32) error {
+	n, ok, err := a.numbers(b)
+	if err != nil {
+		return err
+	}
+	switch {
+	case ok && n.kind == event.KindInt, ok && n.kind == event.KindFloat:
+		for i := range b.n {
+			if n.ok != nil && !n.ok[i] {
+				continue
+			}
+			f := 0.0
+			if n.kind == event.KindInt {
+				f = float64(n.ints[i])
+			} else {
+				f = n.floats[i]
+			}
+			a.states[groupAt(groups, i)].add(f)
+		}
+		a.account.add(8 * b.n)
+		return nil
+	}
+	values, err := a.each(b)
+	if err != nil {
+		return err
+	}
+	for i, v := range values {
+		a.addValue(groupAt(groups, i), v)
+	}
+	a.account.add(8 * b.n)
+	return nil
+}
+
+func (a *quantileAggregate) addValue(group uint32, v event.Value) {
+	switch v.Kind() {
+	case event.KindInt, event.KindFloat:
+		a.states[group].add(v.AsFloat())
+	case event.KindDuration:
+		a.addSpan(0, group, v.AsInt())
+	case event.KindTime:
+		a.addSpan(1, group, v.AsInt())
+	}
+}
+
+func (a *quantileAggregate) addSpan(which int, group uint32, nanos ...int64) {
+	if a.spans[which] == nil {
+		a.spans[which] = map[uint32][]int64{}
+	}
+	a.spans[which][group] = append(a.spans[which][group], nanos...)
+}
+
+func (a *quantileAggregate) add(group uint32, row rowValue) {
+	a.addValue(group, row.x)
+	a.account.add(8)
+}
+
+func (a *quantileAggregate) merge(other aggregate, from, to uint32) {
+	o := other.(*quantileAggregate)
+	a.states[to].merge(&o.states[from])
+	for which, spans := range o.spans {
+		if list := spans[from]; len(list) > 0 {
+			a.addSpan(which, to, list...)
+		}
+	}
+}
+
+func (a *quantileAggregate) finish(group uint32, spec *syntax.Agg) (event.Value, error) {
+	state := &a.states[group]
+	if len(state.values) == 0 && state.sketch == nil {
+		for which, kind := range []event.Kind{event.KindDuration, event.KindTime} {
+			if list := a.spans[which][group]; len(list) > 0 {
+				slices.Sort(list)
+				return scalar.Interpolate(len(list), spec.Q, func(i int) event.Value {
+					return event.FromBits(kind, uint64(list[i]), "")
+				}), nil
+			}
+		}
+		return event.Null, nil
+	}
+	results, ok := a.done[group]
+	if !ok {
+		results, _ = state.quantiles(a.qs)
+		a.done[group] = results
+	}
+	if state.sketch != nil {
+		a.x.Read.Inexact.Store(true)
+	}
+	return scalar.Finite(results[slices.Index(a.qs, spec.Q)]), nil
+}

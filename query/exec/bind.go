@@ -1,0 +1,467 @@
+package exec
+
+import (
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/engine/segment"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// bound is a condition on one segment: the rows that an index names, or what is left to be looked
+// at block by block. It is immutable and shared by workers.
+type bound struct {
+	op  boundOp
+	set rowSet // boundRows, boundAnd
+	// events, if not nil, says that set is all rows with these codes of event names.
+	events []uint32
+	kids   []*bound // boundAnd, boundOr, boundNot
+	// boundCodes
+	column *segment.Column
+	table  codeTable
+	// boundNumbers
+	span interval
+	// boundGeneric
+	program *program
+}
+
+type boundOp uint8
+
+const (
+	boundRows    boundOp = iota // set
+	boundAnd                    // all of the kids; set is the first of them if that is boundRows
+	boundOr                     // any of the kids
+	boundNot                    // not the one kid
+	boundCodes                  // rows of column whose code is in table
+	boundNumbers                // rows of column whose number lies in span
+	boundGeneric                // rows on which program holds
+)
+
+func (b *bound) nothing() bool { return b.op == boundRows && b.set.empty() }
+
+// Source names what answered a part of a filter, for explain.
+type answer struct {
+	what string // the condition
+	by   string // "index", "dictionary", "zone map", …
+}
+
+// bind works out what a condition means on a segment. nil is no condition.
+func (x *Execution) bind(c *condition, v *view) (*bound, error) {
+	if c == nil {
+		return &bound{set: allRows}, nil
+	}
+	switch c.op {
+	case conditionNot:
+		kid, err := x.bind(c.kids[0], v)
+		if err != nil {
+			return nil, err
+		}
+		if kid.op == boundRows {
+			return &bound{set: kid.set.invert()}, nil
+		}
+		return &bound{op: boundNot, kids: []*bound{kid}}, nil
+	case conditionAnd:
+		return x.bindAnd(c, v)
+	case conditionOr:
+		return x.bindOr(c, v)
+	}
+	return x.bindLeaf(c, v)
+}
+
+func (x *Execution) bindAnd(c *condition, v *view) (*bound, error) {
+	out := &bound{op: boundAnd, set: allRows}
+	for _, k := range c.kids {
+		kid, err := x.bind(k, v)
+		if err != nil {
+			return nil, err
+		}
+		if kid.op == boundRows && kid.set.full() {
+			continue
+		}
+		if out.set.full() {
+			out.events = kid.events
+		} else {
+			out.events = nil
+		}
+		switch kid.op {
+		case boundRows:
+			out.set = out.set.and(kid.set)
+		case boundAnd:
+			out.set = out.set.and(kid.set)
+			out.kids = append(out.kids, kid.scans()...)
+		default:
+			out.kids = append(out.kids, kid)
+		}
+		if out.set.empty() {
+			return &bound{set: noRows}, nil
+		}
+	}
+	switch {
+	case len(out.kids) == 0:
+		return &bound{set: out.set, events: out.events}, nil
+	case !out.set.full():
+		out.kids = append([]*bound{{set: out.set}}, out.kids...)
+	case len(out.kids) == 1:
+		return out.kids[0], nil
+	}
+	return out, nil
+}
+
+// scans returns the kids of a boundAnd that look at blocks.
+func (b *bound) scans() []*bound {
+	if b.set.full() {
+		return b.kids
+	}
+	return b.kids[1:]
+}
+
+func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
+	out := &bound{op: boundOr}
+	set := noRows
+	events := []uint32{}
+	for _, k := range c.kids {
+		kid, err := x.bind(k, v)
+		if err != nil {
+			return nil, err
+		}
+		if kid.op == boundRows {
+			set = set.or(kid.set)
+			switch {
+			case kid.set.empty():
+			case events == nil || kid.events == nil:
+				events = nil
+			default:
+				events = append(events, kid.events...)
+			}
+		} else {
+			out.kids = append(out.kids, kid)
+		}
+		if set.full() {
+			break
+		}
+	}
+	if len(out.kids) == 0 || set.full() {
+		slices.Sort(events)
+		return &bound{set: set, events: slices.Compact(events)}, nil
+	}
+	if !set.empty() {
+		out.kids = append(out.kids, &bound{set: set})
+	}
+	if len(out.kids) == 1 {
+		return out.kids[0], nil
+	}
+	return out, nil
+}
+
+func (x *Execution) bindLeaf(c *condition, v *view) (*bound, error) {
+	if len(c.refs) == 1 && !x.Knobs.NoDictEval {
+		if c.refs[0].source == sourceUser {
+			return x.bindUsers(c, v)
+		}
+		column := stored(v.reader, c.refs[0])
+		if column == nil {
+			return constantBound(c.program.test(&codeRow{p: c.program})), nil
+		}
+		dict, err := x.dictionary(c, column)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case dict.ok:
+			return x.bindCodes(c, column, dict, v.info.Rows)
+		case c.test.op == testPrefix || c.test.op == testStrings:
+			return &bound{set: noRows}, nil
+		case c.test.op == testNumbers || c.test.op == testEqual:
+			return bindNumbers(c, column, v.info.Rows), nil
+		}
+	}
+	if len(c.refs) == 0 {
+		return constantBound(c.program.test(&codeRow{p: c.program})), nil
+	}
+	return &bound{op: boundGeneric, program: c.program}, nil
+}
+
+func constantBound(all bool) *bound { return &bound{set: rowSet{not: all}} }
+
+// coded says how a column is coded. The dictionary itself is read only when it is needed.
+type coded struct {
+	ok   bool // it has a dictionary
+	info segment.ColumnInfo
+}
+
+func (x *Execution) dictionary(c *condition, column *segment.Column) (coded, error) {
+	switch c.refs[0].source {
+	case sourceTime, sourceReceived:
+		return coded{}, nil
+	}
+	info := column.Info()
+	return coded{ok: !info.Numeric, info: info}, nil
+}
+
+// bindCodes evaluates the condition on the dictionary of its only column.
+func (x *Execution) bindCodes(c *condition, column *segment.Column, d coded, rows int) (*bound, error) {
+	total := d.info.Distinct
+	codes, err := x.codesOf(c, column, d)
+	if err != nil {
+		return nil, err
+	}
+	n := codes.len()
+	everywhere := d.info.Present == rows
+	switch {
+	case n == 0 && (!codes.absent || everywhere):
+		return &bound{set: noRows}, nil
+	case n == total && (codes.absent || everywhere):
+		return &bound{set: allRows}, nil
+	}
+	if d.info.Indexed && !x.Knobs.NoIndex {
+		set, ok, err := codes.rows(column, total)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out := &bound{set: set}
+			if c.refs[0].source == sourceEvent {
+				out.events = codes.list()
+			}
+			return out, nil
+		}
+	}
+	return &bound{op: boundCodes, column: column, table: codes.table(total)}, nil
+}
+
+// codesOf returns the codes of the values that pass.
+func (x *Execution) codesOf(c *condition, column *segment.Column, d coded) (set codeSet, err error) {
+	total := d.info.Distinct
+	lists := d.info.Kinds.Has(event.KindList)
+	one := &codeRow{p: c.program}
+	each := func(dict *segment.Dictionary, from, to uint32) {
+		for code := from; code < to; code++ {
+			one.value = dict.Value(code)
+			if c.program.test(one) {
+				set.add(code, code+1)
+			}
+		}
+	}
+	test := c.test
+	if test.op == testEqual && !lists {
+		var codes []uint32
+		for _, v := range test.values {
+			if !x.Knobs.NoIndex && !column.MayContain(v) {
+				continue
+			}
+			if codes, err = equalCodes(column, v, codes); err != nil {
+				return set, err
+			}
+		}
+		set.addCodes(codes)
+		if test.not {
+			return set.invert(total), nil
+		}
+		return set, nil
+	}
+	dict, err := column.Dict()
+	if err != nil {
+		return set, err
+	}
+	if test.op != testNone && !test.not && test.op != testEqual {
+		var from, to uint32
+		switch test.op {
+		case testPrefix:
+			from, to = dict.PrefixRange(test.prefix)
+		case testNumbers:
+			if test.span.times() {
+				from, to = 0, 0
+			} else {
+				from, to = test.span.codes(dict)
+			}
+		case testStrings:
+			from, to = test.textCodes(dict)
+		case testExists:
+			_, from = dict.KindRange(event.KindNull)
+			set.add(from, uint32(total))
+			return set, nil
+		}
+		set.add(from, to)
+		if lists {
+			from, to = dict.KindRange(event.KindList)
+			each(dict, from, to)
+		}
+		return set, nil
+	}
+	each(dict, 0, uint32(total))
+	set.absent = c.program.test(&codeRow{p: c.program})
+	return set, nil
+}
+
+// textCodes returns the codes of the strings within the bounds.
+func (t *columnTest) textCodes(d *segment.Dictionary) (from, to uint32) {
+	from, to = d.StringRange()
+	if t.lo.set {
+		from = max(from, d.Search(event.String(t.lo.text)))
+		if t.lo.open && from < to && d.Value(from).AsString() == t.lo.text {
+			from++
+		}
+	}
+	if t.hi.set {
+		end := d.Search(event.String(t.hi.text))
+		if !t.hi.open && end < to && d.Value(end).AsString() == t.hi.text {
+			end++
+		}
+		to = min(to, end)
+	}
+	return from, to
+}
+
+// bindNumbers narrows a test of a numeric column by its zone map.
+func bindNumbers(c *condition, column *segment.Column, rows int) *bound {
+	info := column.Info()
+	test := c.test
+	if test.op == testEqual {
+		return bindNumbersEqual(c, column, info, rows)
+	}
+	times := c.refs[0].source != sourceField
+	if test.span.times() != times {
+		return &bound{op: boundGeneric, program: c.program}
+	}
+	return numbersBound(column, info, test.span, rows)
+}
+
+func numbersBound(column *segment.Column, info segment.ColumnInfo, span interval, rows int) *bound {
+	if span.times() {
+		lo, hi := span.ints()
+		span = interval{lo: event.Int(lo), hi: event.Int(hi)}
+		if lo > hi {
+			return &bound{set: noRows}
+		}
+	}
+	if span.contains(info.Min) && span.contains(info.Max) && info.Present == rows {
+		return &bound{set: allRows}
+	}
+	if span.excludes(info.Min, info.Max) {
+		return &bound{set: noRows}
+	}
+	return &bound{op: boundNumbers, column: column, span: span}
+}
+
+func bindNumbersEqual(c *condition, column *segment.Column, info segment.ColumnInfo, rows int) *bound {
+	out := &bound{op: boundOr}
+	times := c.refs[0].source != sourceField
+	for _, v := range c.test.values {
+		if times != (v.Kind() == event.KindTime) || !times && !v.IsNumber() {
+			continue
+		}
+		if !times && !column.MayContain(v) {
+			continue
+		}
+		kid := numbersBound(column, info, interval{lo: v, hi: v}, rows)
+		if !kid.nothing() {
+			out.kids = append(out.kids, kid)
+		}
+	}
+	switch len(out.kids) {
+	case 0:
+		out = &bound{set: noRows}
+	case 1:
+		out = out.kids[0]
+	}
+	if !c.test.not {
+		return out
+	}
+	if out.op == boundRows {
+		return &bound{set: out.set.invert()}
+	}
+	return &bound{op: boundNot, kids: []*bound{out}}
+}
+
+// bindUsers evaluates a condition on nothing but the user once per user of the segment.
+func (x *Execution) bindUsers(c *condition, v *view) (*bound, error) {
+	if id, ok, err := x.singleUser(c); err != nil {
+		return nil, err
+	} else if ok {
+		from, to, err := v.reader.UserRows(id)
+		if err != nil {
+			return nil, err
+		}
+		return &bound{set: rangeSet(from, to)}, nil
+	}
+	users, starts, err := v.reader.UserRuns()
+	if err != nil {
+		return nil, err
+	}
+	reader := &userReader{x: x, p: c.program}
+	if reader.named() {
+		if err := x.names.load(x, v); err != nil {
+			return nil, err
+		}
+	}
+	rows := roaring.New()
+	from := -1 // first row of the run of passing users
+	for i, user := range users {
+		reader.user = user
+		switch passes := c.program.test(reader); {
+		case passes && from < 0:
+			from = int(starts[i])
+		case !passes && from >= 0:
+			rows.AddRange(uint64(from), uint64(starts[i]))
+			from = -1
+		}
+	}
+	if from >= 0 {
+		rows.AddRange(uint64(from), uint64(v.info.Rows))
+	}
+	if int(rows.GetCardinality()) == v.info.Rows {
+		return &bound{set: allRows}, nil
+	}
+	return &bound{set: rowSet{bits: rows}}, nil
+}
+
+func rangeSet(from, to int) rowSet {
+	if from == to {
+		return noRows
+	}
+	rows := roaring.New()
+	rows.AddRange(uint64(from), uint64(to))
+	return rowSet{bits: rows}
+}
+
+// singleUser recognises `user = "name"`. A name that nobody has is a user without rows.
+func (x *Execution) singleUser(c *condition) (id uint32, ok bool, err error) {
+	if c.test.op != testEqual || c.test.not || len(c.test.values) != 1 {
+		return 0, false, nil
+	}
+	v := c.test.values[0]
+	if v.Kind() != event.KindString || v.AsString() == "" {
+		return 0, false, nil
+	}
+	id, found, err := x.Source.UserID(v.AsString())
+	if !found {
+		id = ^uint32(0)
+	}
+	return id, true, err
+}
+
+// userReader evaluates programs on users.
+type userReader struct {
+	x    *Execution
+	p    *program
+	user uint32
+}
+
+// Value implements scalar.Row.
+func (r *userReader) Value(slot int) event.Value {
+	if l := &r.p.leaves[slot]; l.perUser != nil {
+		return l.perUser.at(r.user)
+	}
+	return r.x.names.value(r.user)
+}
+
+// named reports whether the program sees the name of the user.
+func (r *userReader) named() bool {
+	for _, l := range r.p.leaves {
+		if l.perUser == nil {
+			return true
+		}
+	}
+	return false
+}

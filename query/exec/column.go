@@ -1,0 +1,137 @@
+package exec
+
+import (
+	"cairn/engine/segment"
+	"cairn/query/plan"
+	"cairn/query/syntax"
+)
+
+// source says where a value of an event is stored.
+type source uint8
+
+const (
+	sourceField source = iota
+	sourceEvent
+	sourceID
+	sourceTime
+	sourceReceived
+	sourceUser // the dense user id of a row; its name only where it must be seen
+)
+
+// columnRef names a stored column.
+type columnRef struct {
+	source source
+	name   string // of a field
+}
+
+func refOf(c *syntax.Column) (columnRef, bool) {
+	switch c.Scope {
+	case syntax.ScopeFields:
+		return columnRef{sourceField, c.Name}, true
+	case syntax.ScopeRow:
+		switch c.Name {
+		case syntax.ColumnEvent:
+			return columnRef{source: sourceEvent}, true
+		case syntax.ColumnID:
+			return columnRef{source: sourceID}, true
+		case syntax.ColumnTime:
+			return columnRef{source: sourceTime}, true
+		case syntax.ColumnReceived:
+			return columnRef{source: sourceReceived}, true
+		case syntax.ColumnUser:
+			return columnRef{source: sourceUser}, true
+		}
+		return columnRef{sourceField, c.Name}, true
+	}
+	return columnRef{}, false
+}
+
+// columnOf is the inverse of refOf.
+func columnOf(ref columnRef) *syntax.Column {
+	switch ref.source {
+	case sourceEvent:
+		return &syntax.Column{Name: syntax.ColumnEvent}
+	case sourceID:
+		return &syntax.Column{Name: syntax.ColumnID}
+	case sourceTime:
+		return &syntax.Column{Name: syntax.ColumnTime}
+	case sourceReceived:
+		return &syntax.Column{Name: syntax.ColumnReceived}
+	case sourceUser:
+		return &syntax.Column{Name: syntax.ColumnUser}
+	}
+	return &syntax.Column{Scope: syntax.ScopeFields, Name: ref.name}
+}
+
+// refs returns the distinct columns that e reads. did, first_time and user in read the user.
+func (x *Execution) refs(e syntax.Expr) []columnRef {
+	var list []columnRef
+	add := func(r columnRef) {
+		for _, have := range list {
+			if have == r {
+				return
+			}
+		}
+		list = append(list, r)
+	}
+	plan.Walk(e, func(e syntax.Expr) bool {
+		switch e := e.(type) {
+		case *syntax.Column:
+			if r, ok := refOf(e); ok {
+				add(r)
+			}
+		case *syntax.UserIn, *syntax.Did, *syntax.FirstTime:
+			add(x.Actor)
+		}
+		return true
+	})
+	return list
+}
+
+// stored returns the column of a segment, nil if the segment has none. The user is no column.
+func stored(r *segment.Reader, ref columnRef) *segment.Column {
+	switch ref.source {
+	case sourceEvent:
+		return r.Event()
+	case sourceID:
+		return r.ID()
+	case sourceTime:
+		return r.Time()
+	case sourceReceived:
+		return r.Received()
+	case sourceField:
+		return r.Field(ref.name)
+	}
+	return nil
+}
+
+// batch is the selected rows of one block: what operators are fed.
+type batch struct {
+	view  *view
+	block int
+	n     int      // rows selected
+	sel   []uint16 // ascending rows of the block; nil: all of it
+}
+
+// row returns the row in its block of the i-th selected one.
+func (b *batch) row(i int) int {
+	if b.sel == nil {
+		return i
+	}
+	return int(b.sel[i])
+}
+
+// users appends the dense user id of every selected row to dst.
+func (b *batch) users(dst []uint32) ([]uint32, error) {
+	ids, err := b.view.reader.RowUsers(b.block)
+	if err != nil {
+		return nil, err
+	}
+	if b.sel == nil {
+		return append(dst, ids...), nil
+	}
+	for _, row := range b.sel {
+		dst = append(dst, ids[row])
+	}
+	return dst, nil
+}

@@ -1,0 +1,125 @@
+package exec
+
+import (
+	"math/bits"
+
+	"cairn/engine/event"
+)
+
+// interner numbers distinct values from 0 in order of first appearance. Values are canonical, so
+// that 1 and 1.0 have one number, and absent is null. Not safe for concurrent use.
+type interner struct {
+	numbers map[event.Value]uint32
+	values  []event.Value
+	account account
+}
+
+// internedBytes is about what one entry costs beside its text.
+const internedBytes = 96
+
+func newInterner(budget *Budget, purpose string) *interner {
+	return &interner{numbers: map[event.Value]uint32{}, account: account{budget: budget, purpose: purpose}}
+}
+
+// intern returns the number of v.
+func (in *interner) intern(v event.Value) uint32 {
+	if v = v.Canonical(); !v.Exists() {
+		v = event.Null
+	}
+	if n, ok := in.numbers[v]; ok {
+		return n
+	}
+	n := uint32(len(in.values))
+	in.numbers[v] = n
+	in.values = append(in.values, v)
+	in.account.add(internedBytes + len(v.Text()))
+	return n
+}
+
+// pairTable numbers distinct pairs from 0 in order of first appearance. The zero value is ready.
+type pairTable struct {
+	slots []uint32 // number + 1, 0 is free
+	pairs []uint64
+}
+
+func (t *pairTable) number(a, b uint32) uint32 {
+	if len(t.pairs)*2 >= len(t.slots) {
+		t.grow()
+	}
+	pair := uint64(a)<<32 | uint64(b)
+	mask := uint32(len(t.slots) - 1)
+	for slot := hashPair(pair) & mask; ; slot = (slot + 1) & mask {
+		n := t.slots[slot]
+		if n == 0 {
+			t.pairs = append(t.pairs, pair)
+			t.slots[slot] = uint32(len(t.pairs))
+			return uint32(len(t.pairs)) - 1
+		}
+		if t.pairs[n-1] == pair {
+			return n - 1
+		}
+	}
+}
+
+// pair returns the two numbers behind a number.
+func (t *pairTable) pair(n uint32) (a, b uint32) {
+	p := t.pairs[n]
+	return uint32(p >> 32), uint32(p)
+}
+
+func (t *pairTable) sizeBytes() int { return 4*len(t.slots) + 8*cap(t.pairs) }
+
+func (t *pairTable) grow() {
+	size := max(64, 4*len(t.slots))
+	t.slots = make([]uint32, size)
+	mask := uint32(size - 1)
+	for i, pair := range t.pairs {
+		slot := hashPair(pair) & mask
+		for t.slots[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		t.slots[slot] = uint32(i) + 1
+	}
+}
+
+func hashPair(pair uint64) uint32 {
+	high, low := bits.Mul64(pair^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return uint32(high ^ low)
+}
+
+// numberMap numbers distinct 64-bit keys from 0; raw numeric columns are grouped by it.
+type numberMap struct {
+	slots []uint32
+	keys  []uint64
+}
+
+func (t *numberMap) number(key uint64) uint32 {
+	if len(t.keys)*2 >= len(t.slots) {
+		t.grow()
+	}
+	mask := uint32(len(t.slots) - 1)
+	for slot := hashPair(key) & mask; ; slot = (slot + 1) & mask {
+		n := t.slots[slot]
+		if n == 0 {
+			t.keys = append(t.keys, key)
+			t.slots[slot] = uint32(len(t.keys))
+			return uint32(len(t.keys)) - 1
+		}
+		if t.keys[n-1] == key {
+			return n - 1
+		}
+	}
+}
+
+func (t *numberMap) grow() {
+	size := max(64, 4*len(t.slots))
+	t.slots = make([]uint32, size)
+	mask := uint32(size - 1)
+	for i, key := range t.keys {
+		slot := hashPair(key) & mask
+		for t.slots[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		t.slots[slot] = uint32(i) + 1
+	}
+}

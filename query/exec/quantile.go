@@ -1,0 +1,275 @@
+package exec
+
+import (
+	"math"
+	"slices"
+)
+
+// QuantileExact is the number of values up to which a quantile is exact. A state with more becomes
+// a sketch, so the answer depends on the set of values and not on how it was split.
+const QuantileExact = 1 << 20
+
+// SketchError is the relative error of a quantile sketch.
+const SketchError = 0.01
+
+// quantileState collects the numbers of one group for quantiles, median and hist. Up to
+// QuantileExact values are kept; beyond that they are counted in a DDSketch. The zero value is empty.
+type quantileState struct {
+	values []float64
+	sketch *sketch
+}
+
+func (s *quantileState) add(f float64) {
+	if s.sketch != nil {
+		s.sketch.add(f, 1)
+		return
+	}
+	s.values = append(s.values, f)
+	if len(s.values) > QuantileExact {
+		s.toSketch()
+	}
+}
+
+func (s *quantileState) addTimes(f float64, count uint64) {
+	if s.sketch == nil && uint64(len(s.values))+count <= QuantileExact {
+		for range count {
+			s.values = append(s.values, f)
+		}
+		return
+	}
+	s.toSketch()
+	s.sketch.add(f, count)
+}
+
+func (s *quantileState) toSketch() {
+	if s.sketch != nil {
+		return
+	}
+	s.sketch = newSketch()
+	for _, f := range s.values {
+		s.sketch.add(f, 1)
+	}
+	s.values = nil
+}
+
+// merge adds o, which stays as it is but for the order of its values.
+func (s *quantileState) merge(o *quantileState) {
+	switch {
+	case s.sketch == nil && o.sketch == nil && len(s.values)+len(o.values) <= QuantileExact:
+		if len(s.values) == 0 {
+			s.values = o.values[:len(o.values):len(o.values)]
+		} else {
+			s.values = append(s.values, o.values...)
+		}
+	default:
+		s.toSketch()
+		if o.sketch != nil {
+			s.sketch.merge(o.sketch)
+		}
+		for _, f := range o.values {
+			s.sketch.add(f, 1)
+		}
+	}
+}
+
+func (s *quantileState) sizeBytes() int {
+	n := 8 * cap(s.values)
+	if s.sketch != nil {
+		n += 8*(cap(s.sketch.positive.counts)+cap(s.sketch.negative.counts)) + 128
+	}
+	return n
+}
+
+// quantiles returns the quantile for each q in [0, 1]: of n sorted values the one at q*(n-1),
+// between two ranks interpolated linearly. ok is false when there are no values. It reorders the
+// values.
+func (s *quantileState) quantiles(qs []float64) (results []float64, ok bool) {
+	results = make([]float64, len(qs))
+	if s.sketch != nil {
+		for i, q := range qs {
+			results[i] = s.sketch.quantile(q)
+		}
+		return results, true
+	}
+	n := len(s.values)
+	if n == 0 {
+		return nil, false
+	}
+	var ranks []int
+	for _, q := range qs {
+		low, _ := rankOf(q, n)
+		ranks = append(ranks, low, min(low+1, n-1))
+	}
+	slices.Sort(ranks)
+	selectRanks(s.values, slices.Compact(ranks))
+	for i, q := range qs {
+		low, fraction := rankOf(q, n)
+		results[i] = interpolate(s.values[low], s.values[min(low+1, n-1)], fraction)
+	}
+	return results, true
+}
+
+func rankOf(q float64, n int) (low int, fraction float64) {
+	position := q * float64(n-1)
+	low = min(int(position), n-1)
+	return low, position - float64(low)
+}
+
+func interpolate(a, b, fraction float64) float64 {
+	if fraction == 0 || a == b {
+		return a
+	}
+	return a + (b-a)*fraction
+}
+
+// selectRanks reorders values so that those at the given ascending ranks stand where a sort would
+// put them.
+func selectRanks(values []float64, ranks []int) {
+	for len(ranks) > 0 && len(values) > 1 {
+		if len(values) <= 48 {
+			slices.Sort(values)
+			return
+		}
+		low, high := partition(values)
+		// values[:low] < values[low:high] (all equal) < values[high:]
+		left := 0
+		for left < len(ranks) && ranks[left] < low {
+			left++
+		}
+		selectRanks(values[:low], ranks[:left])
+		right := left
+		for right < len(ranks) && ranks[right] < high {
+			right++
+		}
+		rest := ranks[right:]
+		shifted := make([]int, len(rest))
+		for i, r := range rest {
+			shifted[i] = r - high
+		}
+		values, ranks = values[high:], shifted
+	}
+}
+
+// partition splits values around a pivot taken from a sample of nine.
+func partition(values []float64) (low, high int) {
+	var sample [9]float64
+	step := len(values) / 9
+	for i := range sample {
+		sample[i] = values[i*step+step/2]
+	}
+	slices.Sort(sample[:])
+	pivot := sample[4]
+	i, j, k := 0, 0, len(values)
+	for j < k {
+		switch v := values[j]; {
+		case v < pivot:
+			values[i], values[j] = v, values[i]
+			i++
+			j++
+		case v > pivot:
+			k--
+			values[j], values[k] = values[k], v
+		default:
+			j++
+		}
+	}
+	return i, k
+}
+
+// sketch is a DDSketch: counts of values in buckets whose bounds grow by gamma, so that a bucket's
+// middle is within SketchError of every value in it. Merging adds counts.
+type sketch struct {
+	positive, negative sketchStore
+	zeros              uint64
+	min, max           float64
+	count              uint64
+}
+
+const (
+	sketchGamma    = (1 + SketchError) / (1 - SketchError)
+	sketchSmallest = 1e-300 // magnitudes below count as zero
+)
+
+var sketchLogGamma = math.Log(sketchGamma)
+
+type sketchStore struct {
+	offset int // bucket index of counts[0]
+	counts []uint64
+}
+
+func newSketch() *sketch { return &sketch{min: math.Inf(1), max: math.Inf(-1)} }
+
+func (s *sketch) add(f float64, count uint64) {
+	s.min, s.max = min(s.min, f), max(s.max, f)
+	s.count += count
+	switch {
+	case f > sketchSmallest:
+		s.positive.add(bucketOf(f), count)
+	case f < -sketchSmallest:
+		s.negative.add(bucketOf(-f), count)
+	default:
+		s.zeros += count
+	}
+}
+
+func bucketOf(f float64) int { return int(math.Ceil(math.Log(f) / sketchLogGamma)) }
+
+func bucketMiddle(i int) float64 {
+	return 2 * math.Exp(float64(i)*sketchLogGamma) / (sketchGamma + 1)
+}
+
+func (s *sketchStore) add(i int, count uint64) {
+	if len(s.counts) == 0 {
+		s.offset, s.counts = i, make([]uint64, 1, 64)
+	}
+	if i < s.offset {
+		s.counts = append(make([]uint64, s.offset-i, s.offset-i+len(s.counts)), s.counts...)
+		s.offset = i
+	}
+	for i-s.offset >= len(s.counts) {
+		s.counts = append(s.counts, 0)
+	}
+	s.counts[i-s.offset] += count
+}
+
+func (s *sketch) merge(o *sketch) {
+	s.min, s.max = min(s.min, o.min), max(s.max, o.max)
+	s.count += o.count
+	s.zeros += o.zeros
+	for i, n := range o.positive.counts {
+		if n > 0 {
+			s.positive.add(o.positive.offset+i, n)
+		}
+	}
+	for i, n := range o.negative.counts {
+		if n > 0 {
+			s.negative.add(o.negative.offset+i, n)
+		}
+	}
+}
+
+// quantile returns the value at rank q*(count-1), rounded down, within SketchError.
+func (s *sketch) quantile(q float64) float64 {
+	rank := uint64(q * float64(s.count-1))
+	at := func() float64 {
+		for i := len(s.negative.counts) - 1; i >= 0; i-- {
+			if n := s.negative.counts[i]; rank < n {
+				return -bucketMiddle(s.negative.offset + i)
+			} else {
+				rank -= n
+			}
+		}
+		if rank < s.zeros {
+			return 0
+		}
+		rank -= s.zeros
+		for i, n := range s.positive.counts {
+			if rank < n {
+				return bucketMiddle(s.positive.offset + i)
+			}
+			rank -= n
+		}
+		return s.max
+	}
+	return max(s.min, min(s.max, at()))
+}

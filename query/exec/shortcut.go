@@ -1,0 +1,112 @@
+package exec
+
+import (
+	"context"
+
+	"cairn/engine/event"
+	"cairn/query/syntax"
+)
+
+// eventCollector groups and aggregates the events that pass a filter.
+func (x *Execution) eventCollector(filter *condition, keys []syntax.Named, time int) collector {
+	return func(ctx context.Context, aggs []*syntax.Agg, cuts []int64) (*grouped, error) {
+		p := &statsPass{x: x, spec: newStatsSpec(aggs), keys: keys, time: time, cuts: cuts}
+		for _, e := range p.spec.conds {
+			c, err := x.compile(e)
+			if err != nil {
+				return nil, err
+			}
+			p.conds = append(p.conds, c)
+		}
+		rng := x.Range
+		if cuts != nil {
+			rng.From = cuts[0]
+		}
+		w, err := p.run(ctx, rng, filter)
+		if err != nil {
+			return nil, err
+		}
+		return &grouped{spec: p.spec, groups: w.table.len(), values: w.table.values, states: w.states}, nil
+	}
+}
+
+// whole implements consumer: counts of rows and of users whose keys do not vary within the segment
+// follow from its directory, and from the sets of rows that indexes name.
+func (w *statsWorker) whole(v *view, b *bound) (bool, error) {
+	if b.op != boundRows || len(w.pass.conds) > 0 {
+		return false, nil
+	}
+	pure := b.set.full() || b.events != nil // whole event names pass, or everything
+	for _, s := range w.states {
+		switch s.(type) {
+		case *countAggregate:
+		case *usersAggregate:
+			if !pure {
+				return false, nil
+			}
+		default:
+			return false, nil
+		}
+	}
+	byEvent := -1
+	values := make([]event.Value, len(w.table.keys))
+	for i, k := range w.table.keys {
+		if k.direct && k.program.refs[0].source == sourceEvent && pure && byEvent < 0 {
+			byEvent = i
+			continue
+		}
+		if k.varies() {
+			return false, nil
+		}
+		if err := k.open(v); err != nil {
+			return false, err
+		}
+		if k.kind != inputConst {
+			return false, nil
+		}
+		values[i] = k.value
+	}
+	if byEvent < 0 {
+		w.addWhole(w.table.group(values), v, b)
+		return true, nil
+	}
+	codes := b.events
+	if codes == nil {
+		for code := range v.info.Events {
+			codes = append(codes, uint32(code))
+		}
+	}
+	for _, code := range codes {
+		values[byEvent] = event.String(v.info.Events[code].Name)
+		w.addWhole(w.table.group(values), v, &bound{set: b.set, events: []uint32{code}})
+	}
+	return true, nil
+}
+
+// varies reports whether the key surely has several values in a segment, so that opening it tells
+// nothing.
+func (k *keyColumn) varies() bool { return len(k.program.refs) > 1 }
+
+func (w *statsWorker) addWhole(group uint32, v *view, b *bound) {
+	w.resize()
+	for _, s := range w.states {
+		switch s := s.(type) {
+		case *countAggregate:
+			if b.events == nil {
+				s.counts[group] += int64(b.set.count(v.info.Rows))
+				continue
+			}
+			for _, code := range b.events {
+				s.counts[group] += int64(v.info.Events[code].Rows)
+			}
+		case *usersAggregate:
+			if b.events == nil {
+				s.addWhole(group, userSource{view: v})
+				continue
+			}
+			for _, code := range b.events {
+				s.addWhole(group, userSource{view: v, event: true, code: code})
+			}
+		}
+	}
+}

@@ -1,0 +1,236 @@
+// Package plan turns a parsed pipeline into what is to be read and done: a resolved time range, one
+// condition over stored events, the first stage that needs more than one event at a time, and the
+// stages after it, which see its rows.
+//
+// The stages before the first such stage disappear: a where becomes part of the condition, and a
+// column made by extend, project or rename is replaced by its expression wherever it is named (see
+// Row). So whatever the text looks like, the executor filters stored columns once and reads only
+// those that are named.
+package plan
+
+import (
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/query/scalar"
+	"cairn/query/syntax"
+)
+
+// Pipeline is a planned pipeline.
+type Pipeline struct {
+	Source *syntax.Pipeline
+	Range  event.TimeRange
+	Filter syntax.Expr // resolved; nil lets every event through
+	Row    *Row        // what names mean at First
+	First  Operator
+	Rest   []syntax.Stage // on the rows of First
+	// Explain says that the plan is to be described and not run.
+	Explain bool
+}
+
+// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users or *Facets.
+type Operator interface{ operator() }
+
+// Stats groups and aggregates. Expressions are resolved.
+type Stats struct {
+	Keys []syntax.Named
+	Aggs []syntax.Named
+	Time int         // which key bins the column time, or -1
+	Bin  *syntax.Bin // that key as written
+	// Fill says that missing buckets of the range get rows.
+	Fill bool
+	// Top, if not 0, keeps the rows with the greatest aggregate. Windows of a top see no rows before
+	// the range.
+	Top int
+}
+
+// Events hands rows on as they are, newest first.
+type Events struct {
+	// Limit is how many rows, from the first, the stages after it look at; -1: all.
+	Limit int64
+}
+
+// Users is the set of users.
+type Users struct{}
+
+// Facets counts the values of every field.
+type Facets struct{ N int }
+
+func (*Stats) operator()  {}
+func (*Events) operator() {}
+func (*Users) operator()  {}
+func (*Facets) operator() {}
+
+// Build plans a pipeline.
+// fallback is the time range of a pipeline that has none.
+func Build(p *syntax.Pipeline, calendar *scalar.Calendar, now int64, fallback event.TimeRange) (*Pipeline, error) {
+	out := &Pipeline{Source: p, Row: &Row{}, Filter: Selector(p.Selector), Range: fallback}
+	if p.Range != nil {
+		var err error
+		if out.Range, err = scalar.Resolve(p.Range, calendar, now); err != nil {
+			return nil, err
+		}
+	}
+	stages := p.Stages
+	for i, s := range stages {
+		if _, ok := s.(*syntax.Explain); ok {
+			out.Explain = true
+			stages = stages[:i]
+			break
+		}
+	}
+	for len(stages) > 0 && out.pass(stages[0]) {
+		stages = stages[1:]
+	}
+	out.First, out.Rest = out.first(stages)
+	return out, nil
+}
+
+// pass takes a stage into the condition or the row, and reports whether it could.
+func (p *Pipeline) pass(s syntax.Stage) bool {
+	switch s := s.(type) {
+	case *syntax.Where:
+		p.Filter = And(p.Filter, p.Row.Resolve(s.Cond))
+	case *syntax.Extend:
+		p.Row.extend(s)
+	case *syntax.Project:
+		p.Row.project(s)
+	case *syntax.Rename:
+		p.Row.rename(s)
+	case *syntax.Drop:
+		p.Row.drop(s)
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
+	if len(stages) == 0 {
+		return &Events{Limit: -1}, nil
+	}
+	switch s := stages[0].(type) {
+	case *syntax.Stats:
+		op := p.stats(s.Keys, s.Aggs)
+		op.Fill = op.Time >= 0 && !filled(stages[1:]) && timeKeys(s.Keys) == 1
+		return op, stages[1:]
+	case *syntax.Top:
+		op := p.stats(s.Keys, []syntax.Named{s.By})
+		op.Top = s.N
+		return op, stages[1:]
+	case *syntax.Users:
+		return &Users{}, stages[1:]
+	case *syntax.Facets:
+		return &Facets{N: s.N}, stages[1:]
+	case *syntax.Events:
+		return &Events{Limit: needed(stages[1:])}, stages[1:]
+	}
+	return &Events{Limit: needed(stages)}, stages
+}
+
+func (p *Pipeline) resolve(list []syntax.Named) []syntax.Named {
+	out := make([]syntax.Named, len(list))
+	for i, n := range list {
+		out[i] = syntax.Named{Pos: n.Pos, Name: n.Name, Expr: p.Row.Resolve(n.Expr)}
+	}
+	return out
+}
+
+func (p *Pipeline) stats(keys, aggs []syntax.Named) *Stats {
+	op := &Stats{Keys: p.resolve(keys), Aggs: p.resolve(aggs), Time: syntax.TimeKey(keys)}
+	if op.Time >= 0 {
+		op.Bin = keys[op.Time].Expr.(*syntax.Bin)
+	}
+	return op
+}
+
+// timeKeys counts the keys that bin time.
+func timeKeys(keys []syntax.Named) int {
+	n := 0
+	for i := range keys {
+		if syntax.TimeKey(keys[i:i+1]) >= 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Exprs calls yield for every expression that the pipeline evaluates.
+func (p *Pipeline) Exprs(yield func(syntax.Expr)) {
+	if p.Filter != nil {
+		yield(p.Filter)
+	}
+	for _, n := range p.Row.Made() {
+		yield(n.Expr)
+	}
+	if s, ok := p.First.(*Stats); ok {
+		for _, list := range [][]syntax.Named{s.Keys, s.Aggs} {
+			for _, n := range list {
+				yield(n.Expr)
+			}
+		}
+	}
+	for _, s := range p.Rest {
+		syntax.Exprs(s, yield)
+	}
+}
+
+// Fields returns the distinct fields of stored events that the pipeline names, in the order of the
+// text, with those in the selectors of did and first_time.
+func (p *Pipeline) Fields() []string {
+	var names []string
+	note := func(e syntax.Expr) {
+		syntax.Walk(e, func(e syntax.Expr) bool {
+			if c, ok := e.(*syntax.Column); ok && (c.Scope == syntax.ScopeFields || c.Scope == syntax.ScopeRow && !IsEventColumn(c.Name)) {
+				if !slices.Contains(names, c.Name) {
+					names = append(names, c.Name)
+				}
+			}
+			return true
+		})
+	}
+	if p.Filter != nil {
+		note(p.Filter)
+	}
+	for _, n := range p.Row.Made() {
+		note(n.Expr)
+	}
+	if s, ok := p.First.(*Stats); ok {
+		for _, list := range [][]syntax.Named{s.Keys, s.Aggs} {
+			for _, n := range list {
+				note(n.Expr)
+			}
+		}
+	}
+	return names
+}
+
+// filled reports whether the next stage says itself what becomes of missing buckets.
+func filled(rest []syntax.Stage) bool {
+	if len(rest) == 0 {
+		return false
+	}
+	_, ok := rest[0].(*syntax.Fill)
+	return ok
+}
+
+// needed returns how many rows from the first the stages look at, -1 for all. A limit lets the rows
+// after it be left unread as long as nothing before it changes their number or order.
+func needed(stages []syntax.Stage) int64 {
+	skip := int64(0)
+	for _, s := range stages {
+		switch s := s.(type) {
+		case *syntax.Offset:
+			skip += s.N
+		case *syntax.Limit:
+			if s.By != nil || s.N < 0 || skip+s.N < 0 {
+				return -1
+			}
+			return skip + s.N
+		case *syntax.Extend, *syntax.Events:
+		default:
+			return -1
+		}
+	}
+	return -1
+}

@@ -1,0 +1,211 @@
+// Package query answers questions in Cairn's language: here is a text, what are the rows?
+//
+//	snapshot := tenant.Snapshot()
+//	defer snapshot.Close()
+//	table, err := query.Run(ctx, snapshot, "pay_success last 30d | stats count() by bin(1d)", query.Options{})
+//
+// Errors of the text are *syntax.Error, with the place and what was expected there. A query that needs
+// more memory than it may have ends with ErrMemory, one that takes longer with ErrTimeout.
+package query
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"cairn/engine/event"
+	"cairn/query/exec"
+	"cairn/query/plan"
+	"cairn/query/result"
+	"cairn/query/scalar"
+	"cairn/query/syntax"
+)
+
+// Source is one snapshot of one tenant's events; *engine.Snapshot is one. It is safe for concurrent
+// use, and gives the same answers for as long as it is used.
+type Source interface {
+	exec.Source
+	// Location and WeekStart are the tenant's, for queries that set no others.
+	Location() *time.Location
+	WeekStart() time.Weekday
+	// ID names the snapshot.
+	ID() string
+	// CompleteUntil is an instant up to which all events have arrived (Unix nanoseconds), or 0.
+	CompleteUntil() int64
+}
+
+// Run answers a query.
+func Run(ctx context.Context, src Source, text string, opt Options) (*result.Table, error) {
+	r, err := newRun(src, text, opt)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := r.deadline(ctx)
+	defer cancel()
+	t, err := r.answer(ctx)
+	if err != nil {
+		return nil, r.cause(ctx, err)
+	}
+	return t, nil
+}
+
+// run is one query under way.
+type run struct {
+	src      Source
+	opt      Options
+	query    *syntax.Query
+	calendar *scalar.Calendar
+	begin    time.Time
+	now      int64
+	budget   *exec.Budget
+	read     *exec.Reading
+	sets     map[string]*exec.UserSet
+}
+
+func newRun(src Source, text string, opt Options) (*run, error) {
+	r := &run{src: src, begin: time.Now(), read: &exec.Reading{}, sets: map[string]*exec.UserSet{}}
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	opt.EnsureDefaults()
+	r.opt = opt
+	var err error
+	if r.query, err = syntax.Parse(text); err != nil {
+		return nil, err
+	}
+	set := &r.query.Settings
+	if set.Identity == syntax.IdentityRaw {
+		return nil, syntax.Errorf(set.Pos, "identity = raw is not supported yet")
+	}
+	location, week := src.Location(), src.WeekStart()
+	if opt.Location != nil {
+		location = opt.Location
+	}
+	if opt.WeekStart != nil {
+		week = *opt.WeekStart
+	}
+	if set.Location != nil {
+		location = set.Location
+	}
+	if set.Week != nil {
+		week = *set.Week
+	}
+	r.calendar = scalar.NewCalendar(location, week)
+	r.now = opt.Now.UnixNano()
+	r.budget = exec.NewBudget(opt.MemoryBytes)
+	return r, nil
+}
+
+// deadline applies the timeout.
+func (r *run) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.opt.Timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, r.opt.Timeout, &TimeoutError{Limit: r.opt.Timeout})
+}
+
+// cause tells a timeout of ours from other ends.
+func (r *run) cause(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (err == ctx.Err() || err == context.Cause(ctx)) {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// plan plans a pipeline of the query; outside is the range given beside the text.
+func (r *run) plan(p *syntax.Pipeline, outside event.TimeRange) (*plan.Pipeline, error) {
+	return plan.Build(p, r.calendar, r.now, outside)
+}
+
+func (r *run) execution(p *plan.Pipeline) *exec.Execution {
+	x := &exec.Execution{
+		Source: r.src, Calendar: r.calendar, Range: p.Range, Now: r.now, Workers: r.opt.Workers,
+		Knobs: r.opt.Knobs, Budget: r.budget, Sets: r.sets, Read: r.read,
+	}
+	x.SetActor(r.query.Settings.Actor)
+	return x
+}
+
+func (r *run) answer(ctx context.Context) (*result.Table, error) {
+	main, err := r.plan(&r.query.Pipeline, r.opt.rangeOutside())
+	if err != nil {
+		return nil, err
+	}
+	if main.Explain {
+		return r.explainTable(ctx, main)
+	}
+	for _, let := range r.query.Lets {
+		p, err := r.plan(let.Body, event.AllTime)
+		if err != nil {
+			return nil, err
+		}
+		if r.sets[let.Name], err = r.execution(p).RunSet(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	t, err := r.execution(main).Run(ctx, main)
+	if err != nil {
+		return nil, err
+	}
+	if limit := r.opt.Limit; limit > 0 && len(t.Rows) > limit {
+		t.Rows = t.Rows[:limit]
+		t.Meta.Truncated = true
+	}
+	r.meta(&t.Meta)
+	t.Meta.Warnings, err = r.warnings(ctx, main)
+	return t, err
+}
+
+func (r *run) meta(m *result.Meta) {
+	m.Snapshot = r.src.ID()
+	m.Location = r.calendar.Location()
+	m.CompleteUntil = r.src.CompleteUntil()
+	m.Exact = !r.read.Inexact.Load()
+	if !m.Exact {
+		m.ErrorBound = exec.SketchError
+	}
+	m.Segments = int(r.read.Segments.Load())
+	m.RowsRead = r.read.Rows.Load()
+	m.BytesRead = r.read.Bytes.Load()
+	m.Elapsed = time.Since(r.begin)
+}
+
+// warnings names the fields of the text that no stored event has.
+func (r *run) warnings(ctx context.Context, main *plan.Pipeline) ([]string, error) {
+	var fields []string
+	note := func(p *plan.Pipeline) {
+		for _, name := range p.Fields() {
+			if !slices.Contains(fields, name) && !strings.HasPrefix(name, "\x00") {
+				fields = append(fields, name)
+			}
+		}
+	}
+	note(main)
+	for _, let := range r.query.Lets {
+		p, err := r.plan(let.Body, event.AllTime)
+		if err != nil {
+			return nil, err
+		}
+		note(p)
+	}
+	if len(fields) == 0 {
+		return nil, nil
+	}
+	readers, err := r.src.Segments(ctx, event.AllTime)
+	if err != nil {
+		return nil, err
+	}
+	var warnings []string
+	for _, name := range fields {
+		known := false
+		for i := len(readers) - 1; i >= 0 && !known; i-- {
+			known = readers[i].Field(name) != nil
+		}
+		if !known {
+			warnings = append(warnings, "no stored event has the field "+name)
+		}
+	}
+	slices.Sort(warnings)
+	return warnings, nil
+}
