@@ -51,10 +51,10 @@ type Evaluator interface {
 }
 
 // Reference is the Evaluator of package reference.
-type Reference struct{ events []event.Event }
+type Reference struct{ store *reference.Store }
 
 // Load keeps the events.
-func (r *Reference) Load(_ testing.TB, events []event.Event) { r.events = events }
+func (r *Reference) Load(_ testing.TB, events []event.Event) { r.store = reference.Load(events) }
 
 // Query parses and evaluates.
 func (r *Reference) Query(text string, env reference.Env) (*result.Table, error) {
@@ -62,7 +62,7 @@ func (r *Reference) Query(text string, env reference.Env) (*result.Table, error)
 	if err != nil {
 		return nil, err
 	}
-	return reference.Run(q, r.events, env)
+	return r.store.Run(q, env)
 }
 
 // DefaultEnv is the environment at the start of a golden file: UTC, weeks from Monday.

@@ -14,7 +14,8 @@ func TestRandomQueries(t *testing.T) {
 		events := RandomEvents(t)
 		text := RandomQuery(t)
 		ask := func(events []event.Event) string {
-			r := Reference{events}
+			var r Reference
+			r.Load(nil, events)
 			got, err := r.Query(text, RandomEnv())
 			if err != nil {
 				t.Fatalf("%s\n%v", text, err)

@@ -19,8 +19,32 @@ type Env struct {
 	Range    event.TimeRange // for a query without one; zero is all of time
 }
 
+// Store holds events ready for queries.
+type Store struct {
+	rows  []*row // newest first
+	known map[string]bool
+}
+
+// Load makes a Store of all stored events, in any order. They are not copied.
+func Load(events []event.Event) *Store {
+	s := &Store{known: map[string]bool{}}
+	for i := range events {
+		s.rows = append(s.rows, newRow(&events[i]))
+		for _, f := range events[i].Fields {
+			s.known[f.Name] = true
+		}
+	}
+	slices.SortFunc(s.rows, func(a, b *row) int { return compareEvents(a.event, b.event) })
+	return s
+}
+
 // Run evaluates a checked query over all stored events, in any order. An error is a *syntax.Error.
 func Run(q *syntax.Query, events []event.Event, env Env) (*result.Table, error) {
+	return Load(events).Run(q, env)
+}
+
+// Run evaluates a checked query. An error is a *syntax.Error.
+func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 	location, week := env.Location, env.Week
 	if q.Settings.Location != nil {
 		location = q.Settings.Location
@@ -37,14 +61,13 @@ func Run(q *syntax.Query, events []event.Event, env Env) (*result.Table, error) 
 	if r.actor == nil {
 		r.actor = &syntax.Column{Name: syntax.ColumnUser}
 	}
-	for i := range events {
-		row := newRow(&events[i])
+	for _, stored := range s.rows {
+		row := *stored
 		if v := row.column(r.actor); v.Exists() {
 			row.user = v.Canonical()
 		}
-		r.all = append(r.all, row)
+		r.all = append(r.all, &row)
 	}
-	slices.SortFunc(r.all, func(a, b *row) int { return compareEvents(a.event, b.event) })
 	for _, let := range q.Lets {
 		got, err := r.pipeline(let.Body, event.TimeRange{})
 		if err != nil {
@@ -62,7 +85,7 @@ func Run(q *syntax.Query, events []event.Event, env Env) (*result.Table, error) 
 		return nil, err
 	}
 	t := got.table()
-	t.Meta = result.Meta{Location: r.calendar.Location(), Exact: true, Warnings: r.warnings(q)}
+	t.Meta = result.Meta{Location: r.calendar.Location(), Exact: true, Warnings: s.warnings(q)}
 	return t, nil
 }
 

@@ -7,13 +7,8 @@ import (
 )
 
 // warnings names the fields that a query reads from events and that no stored event has.
-func (r *run) warnings(q *syntax.Query) []string {
-	w := &fieldReader{known: map[string]bool{}, unknown: map[string]bool{}}
-	for _, row := range r.all {
-		for _, f := range row.event.Fields {
-			w.known[f.Name] = true
-		}
-	}
+func (s *Store) warnings(q *syntax.Query) []string {
+	w := &fieldReader{known: s.known, unknown: map[string]bool{}}
 	for _, let := range q.Lets {
 		w.pipeline(let.Body)
 	}
