@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine"
 	"cairn/query"
+	"cairn/query/syntax"
 	"cairn/server/api"
 )
 
@@ -30,16 +31,16 @@ func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
 // coded gives every error its code. Where none fits it is our own failure.
 func (s *Server) coded(err error) *api.Error {
 	var coded *api.Error
-	var mistake *query.Error
+	var mistake *syntax.Error
 	switch {
 	case errors.As(err, &coded):
 		return coded
 	case errors.As(err, &mistake):
-		return &api.Error{Code: api.CodeBadQuery, Message: err.Error(), Line: mistake.Line, Column: mistake.Column, Hint: mistake.Hint}
+		return &api.Error{Code: api.CodeBadQuery, Message: mistake.Error(), Line: mistake.Line, Column: mistake.Column, Hint: mistake.Hint}
 	case errors.Is(err, query.ErrMemory):
 		return &api.Error{Code: api.CodeQueryMemory, Message: err.Error()}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &api.Error{Code: api.CodeQueryTimeout, Message: "the query took longer than it may", Hint: "ask for a shorter time range, or fewer groups"}
+	case errors.Is(err, query.ErrTimeout):
+		return &api.Error{Code: api.CodeQueryTimeout, Message: err.Error(), Hint: "ask for a shorter time range, or fewer groups"}
 	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrClosed):
 		return &api.Error{Code: api.CodeStopping, Message: "the server is stopping"}
 	case errors.Is(err, engine.ErrTenantName):

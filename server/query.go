@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -17,25 +16,17 @@ import (
 )
 
 // query answers a question about the tenant's events.
-func (s *Server) query(ctx *fasthttp.RequestCtx) { s.answer(ctx, query.Run) }
-
-// explain tells what a query would read, without reading it.
-func (s *Server) explain(ctx *fasthttp.RequestCtx) { s.answer(ctx, query.Explain) }
-
-type runFunc func(ctx context.Context, src query.Source, text string, opt query.Options) (*result.Table, error)
-
-func (s *Server) answer(ctx *fasthttp.RequestCtx, run runFunc) {
-	request, err := queryRequest(ctx)
+func (s *Server) query(ctx *fasthttp.RequestCtx) {
+	request, format, err := queryRequest(ctx)
 	if err != nil {
 		s.fail(ctx, err)
 		return
 	}
-	format, err := formatOf(request.Format, string(ctx.Request.Header.Peek("Accept")))
-	if err != nil {
-		s.fail(ctx, err)
-		return
-	}
-	table, err := s.ask(ctx, request, run)
+	var table *result.Table
+	err = s.ask(ctx, request, func(src query.Source, opt query.Options) (err error) {
+		table, err = query.Run(s.running, src, request.Query, opt)
+		return err
+	})
 	if err != nil {
 		s.fail(ctx, err)
 		return
@@ -43,68 +34,65 @@ func (s *Server) answer(ctx *fasthttp.RequestCtx, run runFunc) {
 	writeTable(ctx, table, format)
 }
 
-// ask runs the query within the limits of the server and of the request.
-func (s *Server) ask(ctx *fasthttp.RequestCtx, request *api.QueryRequest, run runFunc) (*result.Table, error) {
-	opt, timeout, err := s.queryOptions(request)
-	if err != nil {
-		return nil, err
-	}
+// ask calls answer with a snapshot of the tenant and the options of the request, when its turn has
+// come and for no longer than the request and the server allow.
+func (s *Server) ask(ctx *fasthttp.RequestCtx, request *api.QueryRequest, answer func(query.Source, query.Options) error) error {
 	tenant, err := s.knownTenantOf(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	select {
 	case s.queries <- struct{}{}:
 		defer func() { <-s.queries }()
 	default:
-		return nil, &api.Error{Code: api.CodeQueriesRunning, Message: fmt.Sprintf("%d queries are running already", s.opt.QueriesMax)}
+		return &api.Error{Code: api.CodeQueriesRunning, Message: fmt.Sprintf("%d queries are running already", s.opt.QueriesMax)}
 	}
 	snapshot := tenant.Snapshot()
 	defer snapshot.Close()
 	if err := includes(snapshot, request.After); err != nil {
-		return nil, err
+		return err
 	}
-	limited, cancel := context.WithTimeout(s.running, timeout)
-	defer cancel()
-	return run(limited, snapshot, request.Query, opt)
+	opt, err := s.queryOptions(request, snapshot)
+	if err != nil {
+		return err
+	}
+	return answer(snapshot, opt)
 }
 
-// queryOptions turns the parameters of a request into options of the query, and its time limit.
-func (s *Server) queryOptions(r *api.QueryRequest) (query.Options, time.Duration, error) {
+// queryOptions turns the parameters of a request into options of the query.
+func (s *Server) queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot) (query.Options, error) {
 	opt := query.Options{
 		Now:         s.opt.Now(),
+		Location:    snapshot.Location(),
 		MemoryBytes: s.opt.QueryMemoryBytes,
-		From:        r.From,
-		To:          r.To,
-		On:          r.On,
+		Timeout:     s.opt.QueryTimeout,
 		Limit:       s.opt.RowsMax,
 	}
+	var err error
 	if r.TZ != "" {
-		zone, err := time.LoadLocation(r.TZ)
-		if err != nil {
-			return opt, 0, badParameter("tz", r.TZ, "an IANA zone, such as Asia/Shanghai")
+		if opt.Location, err = time.LoadLocation(r.TZ); err != nil {
+			return opt, badParameter("tz", r.TZ, "an IANA zone, such as Asia/Shanghai")
 		}
-		opt.Location = zone
 	}
 	if r.Week != "" {
 		day, ok := weekdays[strings.ToLower(r.Week)]
 		if !ok {
-			return opt, 0, badParameter("week", r.Week, "mon, tue, wed, thu, fri, sat or sun")
+			return opt, badParameter("week", r.Week, "mon, tue, wed, thu, fri, sat or sun")
 		}
 		opt.WeekStart = &day
 	}
 	if r.Limit > 0 {
 		opt.Limit = min(opt.Limit, r.Limit)
 	}
-	timeout := s.opt.QueryTimeout
 	if r.Timeout != "" {
 		asked, err := time.ParseDuration(r.Timeout)
 		if err != nil || asked <= 0 {
-			return opt, 0, badParameter("timeout", r.Timeout, "a duration, such as 5s")
+			return opt, badParameter("timeout", r.Timeout, "a duration, such as 5s")
 		}
-		timeout = min(timeout, asked)
+		opt.Timeout = min(opt.Timeout, asked)
 	}
-	return opt, timeout, nil
+	opt.Range, err = timeRange(r, opt.Location, opt.Now)
+	return opt, err
 }
 
 var weekdays = map[string]time.Weekday{
@@ -112,16 +100,15 @@ var weekdays = map[string]time.Weekday{
 	"thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday,
 }
 
-// queryRequest reads the query from the parameters and, of a POST, from the body: JSON if it says so or
-// looks so, else the query's text.
-func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, error) {
+// queryRequest reads the query, its parameters and the format of the answer. The body of a POST is a
+// QueryRequest if it is said to be JSON, else the query's text; parameters in the address go first.
+func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
 	request := &api.QueryRequest{}
 	if ctx.IsPost() {
 		body := ctx.Request.Body()
-		asJSON := strings.HasPrefix(string(ctx.Request.Header.ContentType()), "application/json")
-		if asJSON {
+		if strings.HasPrefix(string(ctx.Request.Header.ContentType()), "application/json") {
 			if err := json.Unmarshal(body, request); err != nil {
-				return nil, &api.Error{Code: api.CodeBadJSON, Message: "the body is not a query request: " + err.Error(), Hint: `send {"query": "…"}, or the query's text as text/plain`}
+				return nil, "", &api.Error{Code: api.CodeBadJSON, Message: "the body is not a query request: " + err.Error(), Hint: `send {"query": "…"}, or the query's text as text/plain`}
 			}
 		} else {
 			request.Query = string(body)
@@ -142,14 +129,15 @@ func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, error) {
 	if args.Has("limit") {
 		n, err := strconv.Atoi(string(args.Peek("limit")))
 		if err != nil || n < 1 {
-			return nil, badParameter("limit", string(args.Peek("limit")), "a number of rows")
+			return nil, "", badParameter("limit", string(args.Peek("limit")), "a number of rows")
 		}
 		request.Limit = n
 	}
 	if strings.TrimSpace(request.Query) == "" {
-		return nil, &api.Error{Code: api.CodeBadParameter, Message: "there is no query", Hint: "give it as the body of a POST, or as the parameter q"}
+		return nil, "", &api.Error{Code: api.CodeBadParameter, Message: "there is no query", Hint: "give it as the body of a POST, or as the parameter q"}
 	}
-	return request, nil
+	format, err := formatOf(request.Format, string(ctx.Request.Header.Peek("Accept")))
+	return request, format, err
 }
 
 func badParameter(name, value, expected string) error {

@@ -38,7 +38,6 @@ type Options struct {
 	QueryTimeout     time.Duration // 30 s
 	QueryMemoryBytes int64         // per query; 512 MiB
 	RowsMax          int           // of an answer; 100,000
-	EventRowsMax     int           // of an answer of raw events; 1,000,000
 	ReadTimeout      time.Duration // for a whole request; 60 s
 	IdleTimeout      time.Duration // between requests of a connection; 120 s
 
@@ -56,7 +55,6 @@ func (o *Options) EnsureDefaults() {
 	setDefault(&o.QueryTimeout, 30*time.Second)
 	setDefault(&o.QueryMemoryBytes, 512<<20)
 	setDefault(&o.RowsMax, 100_000)
-	setDefault(&o.EventRowsMax, 1_000_000)
 	setDefault(&o.ReadTimeout, 60*time.Second)
 	setDefault(&o.IdleTimeout, 120*time.Second)
 	if o.Now == nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"cairn/query"
 	"cairn/server/api"
@@ -26,10 +27,12 @@ func (cmd *explainCmd) Run(ctx context.Context, c *console) error {
 	if cmd.Server != "" {
 		return cmd.ask(ctx, c, "/v1/query/explain", api.QueryRequest{Query: text, TZ: cmd.TZ, Format: "text"})
 	}
-	table, err := cmd.run(ctx, text, query.Explain)
-	if err != nil {
+	return cmd.fromData(text, func(src query.Source, opt query.Options) error {
+		explanation, err := query.Explain(ctx, src, text, opt)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprint(c.out, explanation)
 		return err
-	}
-	_, err = c.out.Write(appendTable(table, "text", c.outWidth()))
-	return err
+	})
 }

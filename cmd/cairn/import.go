@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cairn/engine/ingest"
+	"cairn/query/scalar"
 )
 
 type importCmd struct {
@@ -144,17 +145,16 @@ func (cmd *importCmd) options(now time.Time) (ingest.Options, error) {
 	return opt, nil
 }
 
-// parseTime reads RFC 3339, or a date or date-time in zone.
+// parseTime reads a time as queries write it; without an offset it is in zone.
 func parseTime(text string, zone *time.Location) (time.Time, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02"} {
-		if at, err := time.ParseInLocation(layout, text, zone); err == nil {
-			return at, nil
-		}
+	nanos, ok := scalar.ParseTime(text, zone)
+	if !ok {
+		return time.Time{}, fmt.Errorf("%q is not a time: expected 2025-06-01, 2025-06-01 08:00:00 or RFC 3339", text)
 	}
-	return time.Time{}, fmt.Errorf("%q is not a time: expected 2025-06-01, 2025-06-01 08:00:00 or RFC 3339", text)
+	return time.Unix(0, nanos), nil
 }
 
 // goLayout turns a layout of strftime into one of package time; others it leaves alone. Days, months

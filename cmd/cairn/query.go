@@ -13,6 +13,7 @@ import (
 	"cairn/engine"
 	"cairn/query"
 	"cairn/query/result"
+	"cairn/query/syntax"
 	"cairn/server/api"
 )
 
@@ -52,12 +53,14 @@ func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
 	if cmd.Server != "" {
 		return cmd.ask(ctx, c, "/v1/query", api.QueryRequest{Query: text, TZ: cmd.TZ, Format: format})
 	}
-	table, err := cmd.run(ctx, text, query.Run)
-	if err != nil {
+	return cmd.fromData(text, func(src query.Source, opt query.Options) error {
+		table, err := query.Run(ctx, src, text, opt)
+		if err != nil {
+			return err
+		}
+		_, err = c.out.Write(appendTable(table, format, c.outWidth()))
 		return err
-	}
-	_, err = c.out.Write(appendTable(table, format, c.outWidth()))
-	return err
+	})
 }
 
 // prepare resolves the target and returns the query's text.
@@ -81,29 +84,26 @@ func (q *question) prepare(c *console) (string, error) {
 	return strings.TrimRight(text, " \t\r\n"), nil
 }
 
-// run answers from a data directory by query.Run or query.Explain.
-func (q *question) run(ctx context.Context, text string, answer runFunc) (*result.Table, error) {
+// fromData calls answer with a snapshot of the tenant in the data directory.
+func (q *question) fromData(text string, answer func(query.Source, query.Options) error) error {
 	db, tenant, err := q.openTenant(engine.Options{NoBackground: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer db.Close()
 	snapshot := tenant.Snapshot()
 	defer snapshot.Close()
-	opt := query.Options{Now: time.Now(), MemoryBytes: int64(q.Memory)}
+	opt := query.Options{MemoryBytes: int64(q.Memory)}
 	if q.TZ != "" {
 		if opt.Location, err = time.LoadLocation(q.TZ); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	table, err := answer(ctx, snapshot, text, opt)
-	if err != nil {
-		return nil, &queryError{text: text, err: err}
+	if err := answer(snapshot, opt); err != nil {
+		return &queryError{text: text, err: err}
 	}
-	return table, nil
+	return nil
 }
-
-type runFunc func(ctx context.Context, src query.Source, text string, opt query.Options) (*result.Table, error)
 
 // ask sends the query to the server and prints the answer as it comes.
 func (q *question) ask(ctx context.Context, c *console, path string, request api.QueryRequest) error {
@@ -145,7 +145,7 @@ func (e *queryError) Unwrap() error { return e.err }
 
 // place shows where in the text the error is, or returns "".
 func (e *queryError) place() string {
-	var mistake *query.Error
+	var mistake *syntax.Error
 	var remote *api.Error
 	switch {
 	case errors.As(e.err, &mistake):
