@@ -282,40 +282,67 @@ func (e *encoder) postingsPay(p *plain) bool {
 	return bitCount/8 <= budget
 }
 
-// postings encodes the rows of each code.
+// postings encodes the rows of each code: by way of runs of rows with one code, of which there are
+// often far fewer than rows.
 func (p *plain) postings() *postings.Builder {
+	firsts, ends, codes := p.runsOfRows()
 	starts := make([]uint32, p.dict.Len()+1)
-	for _, c := range p.codes {
+	for _, c := range codes {
 		starts[c+1]++
 	}
 	for i := 1; i < len(starts); i++ {
 		starts[i] += starts[i-1]
 	}
-	rows := make([]uint32, p.n)
-	put := func(row int, code uint32) {
-		rows[starts[code]] = uint32(row)
-		starts[code]++
-	}
-	if p.present == nil {
-		for row, c := range p.codes {
-			put(row, c)
-		}
-	} else {
-		next := 0
-		for i, w := range p.present {
-			for ; w != 0; w &= w - 1 {
-				put(i<<6+bits.TrailingZeros64(w), p.codes[next])
-				next++
-			}
-		}
+	sortedFirsts, sortedEnds := make([]uint32, len(codes)), make([]uint32, len(codes))
+	for i, c := range codes {
+		at := starts[c]
+		starts[c]++
+		sortedFirsts[at], sortedEnds[at] = firsts[i], ends[i]
 	}
 	b := &postings.Builder{}
 	from := uint32(0)
 	for _, to := range starts[:len(starts)-1] {
-		b.Add(rows[from:to])
+		b.AddRuns(sortedFirsts[from:to], sortedEnds[from:to])
 		from = to
 	}
 	return b
+}
+
+// runsOfRows returns the runs of neighbouring rows that have one code.
+func (p *plain) runsOfRows() (firsts, ends, codes []uint32) {
+	size := p.n/4 + 16
+	firsts, ends, codes = make([]uint32, 0, size), make([]uint32, 0, size), make([]uint32, 0, size)
+	next, code := uint32(0), AbsentCode // where the last run ends, and its code
+	add := func(row, c uint32) {
+		firsts, codes = append(firsts, row), append(codes, c)
+		if len(firsts) > 1 {
+			ends = append(ends, next)
+		}
+	}
+	if p.present == nil {
+		for i, c := range p.codes {
+			if c != code {
+				next = uint32(i)
+				add(uint32(i), c)
+				code = c
+			}
+		}
+		return firsts, append(ends, uint32(p.n)), codes
+	}
+	i := 0
+	for w, word := range p.present {
+		for ; word != 0; word &= word - 1 {
+			row := uint32(w<<6 + bits.TrailingZeros64(word))
+			c := p.codes[i]
+			i++
+			if row != next || c != code {
+				add(row, c)
+				code = c
+			}
+			next = row + 1
+		}
+	}
+	return firsts, append(ends, next), codes
 }
 
 // finish writes the users and puts everything together.

@@ -15,6 +15,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"cairn/index/packed"
 
@@ -34,8 +35,9 @@ const (
 type Builder struct {
 	lengths []uint64
 	body    []byte
-	scratch []uint64
-	more    []uint64
+
+	gaps, runLengths []uint64
+	members          []uint32
 }
 
 // Add appends a set of ascending members.
@@ -43,6 +45,42 @@ func (b *Builder) Add(members []uint32) {
 	start := len(b.body)
 	b.body = b.appendSet(b.body, members)
 	b.lengths = append(b.lengths, uint64(len(b.body)-start))
+}
+
+// AddRuns appends a set given as runs: the members from firsts[i] up to, not including, ends[i].
+// The runs ascend and do not touch.
+func (b *Builder) AddRuns(firsts, ends []uint32) {
+	n := 0
+	for i, end := range ends {
+		n += int(end - firsts[i])
+	}
+	if len(firsts)*3 >= n {
+		b.members = slices.Grow(b.members[:0], n)
+		for i, end := range ends {
+			for m := firsts[i]; m < end; m++ {
+				b.members = append(b.members, m)
+			}
+		}
+		b.Add(b.members)
+		return
+	}
+	b.gaps, b.runLengths = slices.Grow(b.gaps[:0], len(firsts)), slices.Grow(b.runLengths[:0], len(firsts))
+	next := uint32(0)
+	for i, end := range ends {
+		b.gaps = append(b.gaps, uint64(firsts[i]-next))
+		b.runLengths = append(b.runLengths, uint64(end-firsts[i])-1)
+		next = end
+	}
+	start := len(b.body)
+	b.body = b.appendRuns(b.body, uint64(n))
+	b.lengths = append(b.lengths, uint64(len(b.body)-start))
+}
+
+// appendRuns writes gaps and runLengths as a set of n members.
+func (b *Builder) appendRuns(dst []byte, n uint64) []byte {
+	dst = binary.AppendUvarint(dst, n<<2|formRuns)
+	dst = binary.AppendUvarint(dst, uint64(len(b.gaps)))
+	return packed.AppendPatched(packed.AppendPatched(dst, b.gaps), b.runLengths)
 }
 
 // SizeBytes is about the length of the encoding so far.
@@ -60,34 +98,34 @@ func (b *Builder) appendSet(dst []byte, members []uint32) []byte {
 	if n == 0 {
 		return binary.AppendUvarint(dst, 0)
 	}
-	b.scratch, b.more = b.scratch[:0], b.more[:0]
 	runs := 1
-	next := uint32(0)
-	for i, m := range members {
-		if i > 0 && m != next {
+	for i := 1; i < len(members); i++ {
+		if members[i] != members[i-1]+1 {
 			runs++
 		}
-		b.scratch = append(b.scratch, uint64(m-next))
-		next = m + 1
 	}
 	start := len(dst)
 	if runs*3 < len(members) {
-		gaps, lengths := b.scratch[:0], b.more
-		for i, gap := range b.scratch {
-			if gap == 0 && i > 0 {
-				lengths[len(lengths)-1]++
+		b.gaps, b.runLengths = slices.Grow(b.gaps[:0], runs), slices.Grow(b.runLengths[:0], runs)
+		next, first := uint32(0), 0
+		for i := range members {
+			if i+1 < len(members) && members[i+1] == members[i]+1 {
 				continue
 			}
-			gaps, lengths = append(gaps, gap), append(lengths, 0)
+			b.gaps = append(b.gaps, uint64(members[first]-next))
+			b.runLengths = append(b.runLengths, uint64(i-first))
+			next, first = members[i]+1, i+1
 		}
-		b.more = lengths
-		dst = binary.AppendUvarint(dst, n<<2|formRuns)
-		dst = binary.AppendUvarint(dst, uint64(len(gaps)))
-		dst = packed.AppendPatched(packed.AppendPatched(dst, gaps), lengths)
-	} else {
-		dst = binary.AppendUvarint(dst, n<<2|formGaps)
-		dst = packed.AppendPatched(dst, b.scratch)
+		return b.appendRuns(dst, n)
 	}
+	b.gaps = slices.Grow(b.gaps[:0], len(members))[:len(members)]
+	next := uint32(0)
+	for i, m := range members {
+		b.gaps[i] = uint64(m - next)
+		next = m + 1
+	}
+	dst = binary.AppendUvarint(dst, n<<2|formGaps)
+	dst = packed.AppendPatched(dst, b.gaps)
 	// A dense set is shorter, or as short and faster to read, as a bitmap.
 	if size := len(dst) - start; size > 2048 && size*10 > len(members) {
 		set := roaring.New()
@@ -200,19 +238,23 @@ func (t *Table) gaps(data []byte, n int) (*roaring.Bitmap, error) {
 	if !ok || len(rest) > 0 {
 		return nil, ErrCorrupt
 	}
-	members := make([]uint32, n)
+	var a assembler
 	next := uint64(0)
+	first := uint64(0) // of the run being collected: first to next-1
 	for i, gap := range gaps {
 		if gap >= t.limit || next+gap >= t.limit {
 			return nil, ErrCorrupt
 		}
-		next += gap
-		members[i] = uint32(next)
-		next++
+		if gap > 0 && i > 0 {
+			a.add(uint32(first), uint32(next-1))
+		}
+		if gap > 0 || i == 0 {
+			first = next + gap
+		}
+		next += gap + 1
 	}
-	set := roaring.New()
-	set.AddMany(members)
-	return set, nil
+	a.add(uint32(first), uint32(next-1))
+	return a.bitmap()
 }
 
 func (t *Table) runs(data []byte, n int) (*roaring.Bitmap, error) {
@@ -228,21 +270,23 @@ func (t *Table) runs(data []byte, n int) (*roaring.Bitmap, error) {
 	if !ok || len(rest) > 0 {
 		return nil, ErrCorrupt
 	}
-	set := roaring.New()
+	var a assembler
 	next, sum := uint64(0), uint64(0)
 	for i, gap := range gaps {
 		length := lengths[i]
 		if gap >= t.limit || length >= t.limit || next+gap+length >= t.limit {
 			return nil, ErrCorrupt
 		}
+		if gap == 0 && i > 0 {
+			return nil, ErrCorrupt
+		}
 		next += gap
-		set.AddRange(next, next+length+1)
+		a.add(uint32(next), uint32(next+length))
 		next += length + 1
 		sum += length + 1
 	}
 	if sum != uint64(n) {
 		return nil, ErrCorrupt
 	}
-	set.RunOptimize()
-	return set, nil
+	return a.bitmap()
 }

@@ -27,6 +27,17 @@ func drawSet(t *rapid.T, limit uint32) []uint32 {
 	return out
 }
 
+func runsOf(members []uint32) (firsts, ends []uint32) {
+	for i, m := range members {
+		if i > 0 && m == members[i-1]+1 {
+			ends[len(ends)-1]++
+			continue
+		}
+		firsts, ends = append(firsts, m), append(ends, m+1)
+	}
+	return firsts, ends
+}
+
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.SampledFrom([]uint32{10, 1 << 16, 1 << 20}).Draw(t, "limit")
@@ -35,6 +46,10 @@ func TestRoundTrip(t *testing.T) {
 		for range rapid.IntRange(0, 5).Draw(t, "sets") {
 			set := drawSet(t, limit)
 			sets = append(sets, set)
+			if rapid.Bool().Draw(t, "as runs") {
+				b.AddRuns(runsOf(set))
+				continue
+			}
 			b.Add(set)
 		}
 		table, err := Open(b.Bytes(), len(sets), uint64(limit))
