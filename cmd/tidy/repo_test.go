@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -34,20 +35,26 @@ func (s *source) at(n ast.Node) string {
 	return s.name + ":" + itoa(pos.Line)
 }
 
-// names returns every file of the repository but those of version control, of installed
-// dependencies and of builds.
+// names returns every file that is, or would be, under version control; without git it returns every
+// file but those of installed dependencies and builds.
 func names(t *testing.T) []string {
 	t.Helper()
+	list := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard")
+	list.Dir = root
+	if text, err := list.Output(); err == nil {
+		var out []string
+		for _, name := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+			if _, err := os.Stat(filepath.Join(root, name)); err == nil { // else it is being deleted
+				out = append(out, name)
+			}
+		}
+		return out
+	}
 	var out []string
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		rel, err := filepath.Rel(root, p)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
 		if d.IsDir() {
 			switch d.Name() {
 			case ".git", "node_modules", "bin", "cairn-data":
@@ -55,8 +62,9 @@ func names(t *testing.T) []string {
 			}
 			return nil
 		}
-		out = append(out, rel)
-		return nil
+		name, err := filepath.Rel(root, p)
+		out = append(out, filepath.ToSlash(name))
+		return err
 	})
 	if err != nil {
 		t.Fatal(err)
