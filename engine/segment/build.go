@@ -98,7 +98,7 @@ func (a *arranged) encodeOne(order []uint32, opt BuildOptions) (*Encoded, error)
 			if p == nil {
 				continue
 			}
-			p.codeNumbers()
+			p.codeNumbers(t)
 		}
 		e.add(name, p)
 	}

@@ -40,6 +40,8 @@ type encoder struct {
 	events   []*blockEvents
 	codes    []uint32 // event code of each row
 	scratch  []byte
+
+	firsts, ends, runCodes []uint32 // see runsOfRows
 }
 
 func newEncoder(runs userRuns, rows int, opt BuildOptions) *encoder {
@@ -114,11 +116,11 @@ func zone(lo, hi event.Value) (event.Value, event.Value) {
 
 // setEvents remembers the event names for what refers to them.
 func (e *encoder) setEvents(p *plain) {
-	e.codes = p.codes
-	e.dir.info.Events = countEvents(p.dict, p.codes, &e.runs)
+	e.codes = slices.Clone(p.codes)
+	e.dir.info.Events = infoOfEvents(p.dict, e.codes, &e.runs)
 	for b := range e.dir.info.Blocks {
 		from := b * e.opt.BlockRows
-		e.events = append(e.events, newBlockEvents(p.codes[from:min(from+e.opt.BlockRows, e.rows)], p.dict.Len()))
+		e.events = append(e.events, newBlockEvents(e.codes[from:min(from+e.opt.BlockRows, e.rows)], p.dict.Len()))
 	}
 }
 
@@ -230,7 +232,7 @@ func (e *encoder) addDict(m *columnMeta, ordinal int, p *plain) {
 func (e *encoder) addIndexes(m *columnMeta, ordinal int, p *plain) {
 	always := ordinal == ordinalEvent || e.opt.indexAll
 	if always || e.postingsPay(p) {
-		b := p.postings()
+		b := e.postingsOf(p)
 		if always || b.SizeBytes() <= e.postingsBudget()*5/4 {
 			content := b.Bytes()
 			m.postings = len(content)
@@ -284,8 +286,8 @@ func (e *encoder) postingsPay(p *plain) bool {
 
 // postings encodes the rows of each code: by way of runs of rows with one code, of which there are
 // often far fewer than rows.
-func (p *plain) postings() *postings.Builder {
-	firsts, ends, codes := p.runsOfRows()
+func (e *encoder) postingsOf(p *plain) *postings.Builder {
+	firsts, ends, codes := e.runsOfRows(p)
 	starts := make([]uint32, p.dict.Len()+1)
 	for _, c := range codes {
 		starts[c+1]++
@@ -308,10 +310,10 @@ func (p *plain) postings() *postings.Builder {
 	return b
 }
 
-// runsOfRows returns the runs of neighbouring rows that have one code.
-func (p *plain) runsOfRows() (firsts, ends, codes []uint32) {
-	size := p.n/4 + 16
-	firsts, ends, codes = make([]uint32, 0, size), make([]uint32, 0, size), make([]uint32, 0, size)
+// runsOfRows returns the runs of neighbouring rows that have one code, in the encoder's buffers.
+func (e *encoder) runsOfRows(p *plain) (firsts, ends, codes []uint32) {
+	firsts, ends, codes = e.firsts[:0], e.ends[:0], e.runCodes[:0]
+	defer func() { e.firsts, e.ends, e.runCodes = firsts, ends, codes }()
 	next, code := uint32(0), AbsentCode // where the last run ends, and its code
 	add := func(row, c uint32) {
 		firsts, codes = append(firsts, row), append(codes, c)

@@ -300,15 +300,13 @@ func (h *hot) countEvents(r *Reader, runs *userRuns, info *Info) {
 	if err != nil {
 		return
 	}
-	info.Events = countEvents(dict, codes, runs)
+	info.Events = infoOfEvents(dict, codes, runs)
 }
 
-func countEvents(dict *Dictionary, codes []uint32, runs *userRuns) []EventInfo {
-	events := make([]EventInfo, dict.Len())
-	lastRun := make([]int, dict.Len())
-	for i := range events {
-		events[i].Name = dict.Value(uint32(i)).Text()
-	}
+// countEvents counts the rows and users of each of n event codes.
+func countEvents(n int, codes []uint32, runs *userRuns) []EventInfo {
+	events := make([]EventInfo, n)
+	lastRun := make([]int, n)
 	for i, u := range runs.users {
 		for _, c := range codes[runs.starts[i]:runs.starts[i+1]] {
 			events[c].Rows++
@@ -317,6 +315,15 @@ func countEvents(dict *Dictionary, codes []uint32, runs *userRuns) []EventInfo {
 				events[c].Users++
 			}
 		}
+	}
+	return events
+}
+
+// infoOfEvents is countEvents with names.
+func infoOfEvents(dict *Dictionary, codes []uint32, runs *userRuns) []EventInfo {
+	events := countEvents(dict.Len(), codes, runs)
+	for i := range events {
+		events[i].Name = strings.Clone(dict.text(uint32(i)))
 	}
 	return events
 }
@@ -340,13 +347,14 @@ type hotColumn struct {
 func (c *hotColumn) load() error {
 	c.once.Do(func() {
 		h := c.reader.hot
-		p, err := materialise(newTarget(c.reader.rows), h.shares(c.ordinal, c.name, h.place))
+		t := newTarget(c.reader.rows)
+		p, err := materialise(t, h.shares(c.ordinal, c.name, h.place))
 		if err != nil || p == nil {
 			c.err = err
 			return
 		}
 		if c.ordinal >= ordinalFields {
-			p.codeNumbers()
+			p.codeNumbers(t)
 		}
 		c.dictPart = p.dict
 		c.vectors = p.vectors(c.reader.blockRows)
@@ -542,6 +550,9 @@ func (u *userRuns) byEvent(codes []uint32, n int) []*roaring.Bitmap {
 // listsByEvent is byEvent as ascending lists.
 func (u *userRuns) listsByEvent(codes []uint32, n int) [][]uint32 {
 	lists := make([][]uint32, n)
+	for i, e := range countEvents(n, codes, u) {
+		lists[i] = make([]uint32, 0, e.Users)
+	}
 	for i, user := range u.users {
 		if user == NoUser {
 			continue

@@ -44,6 +44,9 @@ type target struct {
 	ids     []uint32
 	nums    []uint64
 	local   []uint32
+	// packedIDs and packedNums are what is left of a column with gaps.
+	packedIDs  []uint32
+	packedNums []uint64
 }
 
 func newTarget(rows int) *target {
@@ -73,7 +76,8 @@ func (t *target) locals(n int) []uint32 {
 }
 
 // materialise puts the column that the shares make up into the order of the segment. It returns nil
-// if no row of the segment has a value.
+// if no row of the segment has a value. Codes and numbers belong to t and are overwritten by the
+// next column.
 func materialise(t *target, shares []share) (*plain, error) {
 	clear(t.present)
 	var kinds KindSet
@@ -83,9 +87,7 @@ func materialise(t *target, shares []share) (*plain, error) {
 	if kinds.Only(event.KindInt) || kinds.Only(event.KindFloat) {
 		return materialiseNums(t, shares, kinds)
 	}
-	if t.ids == nil {
-		t.ids = make([]uint32, t.rows)
-	}
+	t.takeIDs(t.rows)
 	var b dictBuilder
 	for _, s := range shares {
 		if err := s.scatterCodes(t, &b); err != nil {
@@ -101,7 +103,7 @@ func materialise(t *target, shares []share) (*plain, error) {
 		return nil, err
 	}
 	p.dict = d
-	p.codes = packPresent(t.ids, p.present, p.n)
+	p.codes = packPresent(&t.packedIDs, t.ids, p.present, p.n)
 	if len(b.nums.bits) == 0 {
 		for i, id := range p.codes {
 			p.codes[i] = b.textRank[id]
@@ -131,7 +133,7 @@ func materialiseNums(t *target, shares []share, kinds KindSet) (*plain, error) {
 	if kinds.Only(event.KindFloat) {
 		p.kind = event.KindFloat
 	}
-	p.nums = packPresent(t.nums, p.present, p.n)
+	p.nums = packPresent(&t.packedNums, t.nums, p.present, p.n)
 	return p, nil
 }
 
@@ -147,13 +149,15 @@ func (t *target) plain() *plain {
 	return p
 }
 
-// packPresent copies the values of the present rows.
-func packPresent[T any](values []T, present []uint64, n int) []T {
-	out := make([]T, n)
+// packPresent returns the values of the present rows: values itself, or in buffer.
+func packPresent[T any](buffer *[]T, values []T, present []uint64, n int) []T {
 	if present == nil {
-		copy(out, values)
-		return out
+		return values[:n]
 	}
+	if cap(*buffer) < n {
+		*buffer = make([]T, n, max(n, len(values)/2))
+	}
+	out := (*buffer)[:n]
 	next := 0
 	for i, w := range present {
 		if w == ^uint64(0) {
@@ -172,17 +176,17 @@ func packPresent[T any](values []T, present []uint64, n int) []T {
 const numberLimit = 4096
 
 // codeNumbers replaces the numbers of p by dictionary codes where they are few and it costs little.
-func (p *plain) codeNumbers() {
+func (p *plain) codeNumbers(t *target) {
 	if p.nums == nil {
 		return
 	}
 	limit := min(numberLimit, p.n/4+1)
-	var t numTable
-	codes := make([]uint32, p.n)
+	var table numTable
+	codes := t.takeIDs(p.n)
 	last, lastCode := uint64(0), uint32(0)
 	for i, b := range p.nums {
 		if b != last || i == 0 {
-			c, ok := t.add(p.kind, b, limit)
+			c, ok := table.add(p.kind, b, limit)
 			if !ok {
 				return
 			}
@@ -190,7 +194,7 @@ func (p *plain) codeNumbers() {
 		}
 		codes[i] = lastCode
 	}
-	kinds, nums, rank := t.sorted()
+	kinds, nums, rank := table.sorted()
 	if !dictPays(p.kind, nums, p.n) {
 		return
 	}
@@ -200,6 +204,14 @@ func (p *plain) codeNumbers() {
 	n := uint32(len(kinds))
 	p.dict = &Dictionary{kinds: kinds, nums: nums, lists: n, objects: n}
 	p.codes, p.nums, p.kind = codes, nil, event.KindAbsent
+}
+
+// takeIDs returns n slots for codes.
+func (t *target) takeIDs(n int) []uint32 {
+	if t.ids == nil {
+		t.ids = make([]uint32, t.rows)
+	}
+	return t.ids[:n]
 }
 
 // dictPays estimates whether n numbers with these distinct values are better kept as codes. A few

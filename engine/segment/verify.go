@@ -123,7 +123,7 @@ func (v *verifier) rows() error {
 	if err != nil {
 		return err
 	}
-	if !slices.Equal(countEvents(v.sealed.eventDict, codes, runs), info.Events) {
+	if !slices.Equal(infoOfEvents(v.sealed.eventDict, codes, runs), info.Events) {
 		return v.bad(makeChunkID(ordinalEvent, chunkData, 0), "the directory has other counts of events")
 	}
 	id = makeChunkID(ordinalEvent, chunkUsers, 1)
