@@ -40,7 +40,8 @@
 // over. The window of a bucket ends with the bucket, or with the range if that is sooner, and reaches
 // its elapsed length back from the bucket's end. Stages between source and stats that look at one
 // row alone (where, extend, project, rename, drop) let earlier events through for it; others do not. A
-// combination of other keys that occurs only in such earlier events has its rows too.
+// combination of other keys that occurs only in earlier events has its rows too if it does so in the
+// longest window of the first bucket.
 //
 // did counts events in the query's range, `did(… last 7d)` in the 7 × 24 h up to the range's end, which is
 // now where there is none; both among all stored events.
