@@ -11,7 +11,6 @@ package query
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -153,7 +152,7 @@ func (r *run) answer(ctx context.Context) (*result.Table, error) {
 		t.Meta.Truncated = true
 	}
 	r.meta(&t.Meta)
-	t.Meta.Warnings, err = r.warnings(ctx, main)
+	t.Meta.Warnings, err = r.warnings(ctx)
 	return t, err
 }
 
@@ -172,23 +171,14 @@ func (r *run) meta(m *result.Meta) {
 }
 
 // warnings names the fields of the text that no stored event has.
-func (r *run) warnings(ctx context.Context, main *plan.Pipeline) ([]string, error) {
+func (r *run) warnings(ctx context.Context) ([]string, error) {
 	var fields []string
-	note := func(p *plan.Pipeline) {
-		for _, name := range p.Fields() {
-			if !slices.Contains(fields, name) && !strings.HasPrefix(name, "\x00") {
-				fields = append(fields, name)
-			}
-		}
-	}
-	note(main)
 	for _, let := range r.query.Lets {
-		p, err := r.plan(let.Body, event.AllTime)
-		if err != nil {
-			return nil, err
-		}
-		note(p)
+		fields = append(fields, plan.Fields(let.Body)...)
 	}
+	fields = append(fields, plan.Fields(&r.query.Pipeline)...)
+	slices.Sort(fields)
+	fields = slices.Compact(fields)
 	if len(fields) == 0 {
 		return nil, nil
 	}
@@ -206,6 +196,5 @@ func (r *run) warnings(ctx context.Context, main *plan.Pipeline) ([]string, erro
 			warnings = append(warnings, "no stored event has the field "+name)
 		}
 	}
-	slices.Sort(warnings)
 	return warnings, nil
 }

@@ -199,7 +199,7 @@ func (r *statsRun) windows(ctx context.Context, overs map[int64][]*syntax.Agg) (
 		if from, _ := bounded(r.rng); from {
 			first = r.rng.From
 			if r.before {
-				first -= longest
+				first = min(first, r.bins.End(r.rng.From)-longest)
 			}
 		}
 		cuts = append(cuts, first)

@@ -9,8 +9,6 @@
 package plan
 
 import (
-	"slices"
-
 	"cairn/engine/event"
 	"cairn/query/scalar"
 	"cairn/query/syntax"
@@ -173,36 +171,6 @@ func (p *Pipeline) Exprs(yield func(syntax.Expr)) {
 	for _, s := range p.Rest {
 		syntax.Exprs(s, yield)
 	}
-}
-
-// Fields returns the distinct fields of stored events that the pipeline names, in the order of the
-// text, with those in the selectors of did and first_time.
-func (p *Pipeline) Fields() []string {
-	var names []string
-	note := func(e syntax.Expr) {
-		syntax.Walk(e, func(e syntax.Expr) bool {
-			if c, ok := e.(*syntax.Column); ok && (c.Scope == syntax.ScopeFields || c.Scope == syntax.ScopeRow && !IsEventColumn(c.Name)) {
-				if !slices.Contains(names, c.Name) {
-					names = append(names, c.Name)
-				}
-			}
-			return true
-		})
-	}
-	if p.Filter != nil {
-		note(p.Filter)
-	}
-	for _, n := range p.Row.Made() {
-		note(n.Expr)
-	}
-	if s, ok := p.First.(*Stats); ok {
-		for _, list := range [][]syntax.Named{s.Keys, s.Aggs} {
-			for _, n := range list {
-				note(n.Expr)
-			}
-		}
-	}
-	return names
 }
 
 // filled reports whether the next stage says itself what becomes of missing buckets.
