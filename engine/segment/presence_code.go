@@ -281,63 +281,72 @@ func (c *cursor) presentByEvent(rows int, events func() (*Vector, int, error)) (
 		c.fail()
 		return nil, c.err
 	}
-	classes := make([]uint8, rows)
-	v.classes(classes, table)
-	words := make([]uint64, (rows+63)/64)
-	some := 0
-	for i := range words {
-		var w uint64
-		group := classes[i<<6 : min(i<<6+64, rows)]
-		for j, class := range group {
-			w |= uint64(class&eventAlways) << j
-			some += int(class >> 1)
-		}
-		words[i] = w
+	words, some := v.classBits(table)
+	n = 0
+	for _, w := range some {
+		n += bits.OnesCount64(w)
 	}
-	inner, err := c.presence(some, nil)
-	if err != nil || some == 0 {
+	inner, err := c.presence(n, nil)
+	if err != nil || n == 0 {
 		return words, err
 	}
 	at := 0
-	for row, class := range classes {
-		if class != eventSometimes {
-			continue
+	for i, s := range some {
+		for ; s != 0; s &= s - 1 {
+			if inner == nil || inner[at>>6]>>(at&63)&1 != 0 {
+				words[i] |= s & -s
+			}
+			at++
 		}
-		if inner == nil || inner[at>>6]>>(at&63)&1 != 0 {
-			words[row>>6] |= 1 << (row & 63)
-		}
-		at++
 	}
 	return words, nil
 }
 
-// classes looks the code of every row of a dense vector up in a table.
-func (v *Vector) classes(out, table []uint8) {
+// classBits looks the code of every row of a dense vector up in a table and returns the rows of
+// class eventAlways and those of class eventSometimes.
+func (v *Vector) classBits(table []uint8) (always, some []uint64) {
+	n := (v.Rows + 63) / 64
+	always, some = make([]uint64, n), make([]uint64, n)
 	switch v.Form {
 	case FormConst:
-		for i := range out {
-			out[i] = table[v.Const]
-		}
+		classRun(always, some, 0, v.Rows, table[v.Const])
 	case FormRuns:
-		from := uint32(0)
+		from := 0
 		for r, end := range v.Ends {
-			class := table[v.RunCodes[r]]
-			for i := from; i < end; i++ {
-				out[i] = class
-			}
-			from = end
+			classRun(always, some, from, int(end), table[v.RunCodes[r]])
+			from = int(end)
 		}
 	case Form8:
-		for i, c := range v.U8 {
-			out[i] = table[c]
-		}
+		classesOf(always, some, v.U8, table)
 	case Form16:
-		for i, c := range v.U16 {
-			out[i] = table[c]
-		}
+		classesOf(always, some, v.U16, table)
 	default:
-		for i, c := range v.U32 {
-			out[i] = table[c]
+		classesOf(always, some, v.U32, table)
+	}
+	return always, some
+}
+
+func classRun(always, some []uint64, from, to int, class uint8) {
+	words := always
+	switch class {
+	case eventNever:
+		return
+	case eventSometimes:
+		words = some
+	}
+	for row := from; row < to; row++ {
+		words[row>>6] |= 1 << (row & 63)
+	}
+}
+
+func classesOf[T uints](always, some []uint64, codes []T, table []uint8) {
+	for i := range always {
+		var a, s uint64
+		for j, c := range codes[i<<6 : min(i<<6+64, len(codes))] {
+			class := uint64(table[c])
+			a |= class & 1 << j
+			s |= class >> 1 << j
 		}
+		always[i], some[i] = a, s
 	}
 }

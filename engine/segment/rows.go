@@ -50,55 +50,99 @@ func (r *Reader) Rows(rows []uint32) ([]Row, error) {
 	return out, nil
 }
 
+// rowsAtOnce is the number of rows that are put together at a time: few enough that they stay in the
+// processor's cache while one column after another is added.
+const rowsAtOnce = 256
+
+// rowColumn is a column of a block on its way into rows.
+type rowColumn struct {
+	name   string
+	vector *Vector
+	dict   *Dictionary
+}
+
 // readRows reads rows of one block.
 func (r *Reader) readRows(out []Row, block int, rows []uint16) error {
 	users, err := r.RowUsers(block)
 	if err != nil {
 		return err
 	}
-	for i, row := range rows {
-		out[i].User = users[row]
+	var columns [ordinalFields]rowColumn
+	for i := range columns {
+		if c := r.column(i, ""); c != nil {
+			if columns[i], err = c.forRows(block); err != nil {
+				return err
+			}
+		}
+	}
+	fields := make([]rowColumn, 0, len(r.fields))
+	for _, c := range r.fields {
+		column, err := c.forRows(block)
+		if err != nil {
+			return err
+		}
+		if column.vector.Len > 0 {
+			fields = append(fields, column)
+		}
 	}
 	var s rowScratch
-	read := func(c *Column, set func(*event.Event, event.Value)) error {
-		v, err := c.Block(block)
-		if err != nil {
-			return err
+	for from := 0; from < len(rows); from += rowsAtOnce {
+		to := min(from+rowsAtOnce, len(rows))
+		out, rows := out[from:to], rows[from:to]
+		for i, row := range rows {
+			out[i].User = users[row]
 		}
-		dict, err := c.Dict()
-		if err != nil {
-			return err
-		}
-		s.each(v, dict, rows, func(i int, value event.Value) { set(&out[i].Event, value) })
-		return nil
-	}
-	if err := read(r.time, func(e *event.Event, v event.Value) { e.Time = v.AsInt() }); err != nil {
-		return err
-	}
-	if err := read(r.recv, func(e *event.Event, v event.Value) { e.Received = v.AsInt() }); err != nil {
-		return err
-	}
-	if err := read(r.event, func(e *event.Event, v event.Value) { e.Name = v.Text() }); err != nil {
-		return err
-	}
-	if r.id != nil {
-		if err := read(r.id, func(e *event.Event, v event.Value) { e.ID = v.Text() }); err != nil {
-			return err
-		}
-	}
-	for _, c := range r.fields {
-		name := c.name
-		err := read(c, func(e *event.Event, v event.Value) {
-			if e.Fields == nil {
-				e.Fields = make([]event.Field, 0, 12)
-			}
-			e.Fields = append(e.Fields, event.Field{Name: name, Value: v})
-		})
-		if err != nil {
-			return err
+		s.each(&columns[ordinalEvent], rows, func(i int, v event.Value) { out[i].Event.Name = v.Text() })
+		s.each(&columns[ordinalTime], rows, func(i int, v event.Value) { out[i].Event.Time = v.AsInt() })
+		s.each(&columns[ordinalReceived], rows, func(i int, v event.Value) { out[i].Event.Received = v.AsInt() })
+		s.each(&columns[ordinalID], rows, func(i int, v event.Value) { out[i].Event.ID = v.Text() })
+		s.makeFields(out, fields, rows)
+		for k := range fields {
+			name := fields[k].name
+			s.each(&fields[k], rows, func(i int, v event.Value) {
+				e := &out[i].Event
+				e.Fields = append(e.Fields, event.Field{Name: name, Value: v})
+			})
 		}
 	}
 	return nil
+}
+
+func (c *Column) forRows(block int) (rowColumn, error) {
+	v, err := c.Block(block)
+	if err != nil {
+		return rowColumn{}, err
+	}
+	d, err := c.Dict()
+	return rowColumn{c.name, v, d}, err
+}
+
+// makeFields gives every row room for just its fields.
+func (s *rowScratch) makeFields(out []Row, fields []rowColumn, rows []uint16) {
+	var counts [rowsAtOnce]uint32
+	everywhere := uint32(0)
+	for _, f := range fields {
+		if f.vector.Present == nil {
+			everywhere++
+			continue
+		}
+		words := f.vector.Present.Words
+		for i, row := range rows {
+			counts[i] += uint32(words[row>>6] >> (row & 63) & 1)
+		}
+	}
+	total := uint32(0)
+	for i := range rows {
+		counts[i] += everywhere
+		total += counts[i]
+	}
+	slab := make([]event.Field, total)
+	for i := range rows {
+		if n := counts[i]; n > 0 {
+			out[i].Event.Fields = slab[:0:n]
+			slab = slab[n:]
+		}
+	}
 }
 
 // rowScratch keeps buffers between columns.
@@ -109,8 +153,9 @@ type rowScratch struct {
 }
 
 // each calls f for every row that has a value.
-func (s *rowScratch) each(v *Vector, dict *Dictionary, rows []uint16, f func(i int, value event.Value)) {
-	if v.Len == 0 {
+func (s *rowScratch) each(c *rowColumn, rows []uint16, f func(i int, value event.Value)) {
+	v, dict := c.vector, c.dict
+	if v == nil || v.Len == 0 {
 		return
 	}
 	switch {
