@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"net"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -55,17 +54,17 @@ func (s *Server) coded(err error) *api.Error {
 // handleBroken answers what could not be read as a request.
 func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 	var small *fasthttp.ErrSmallBuffer
-	var network net.Error
+	var slow interface{ Timeout() bool }
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		drain(ctx)
 		s.fail(ctx, &api.Error{Code: api.CodeBodyTooLarge, Message: "the body is larger than the limit; nothing was stored", Hint: "send fewer events a request, or compress the body"})
 	case errors.As(err, &small):
-		ctx.Error("request header too large", fasthttp.StatusRequestHeaderFieldsTooLarge)
-	case errors.As(err, &network) && network.Timeout():
-		ctx.Error("request timeout", fasthttp.StatusRequestTimeout)
+		s.fail(ctx, &api.Error{Code: api.CodeHeaderTooLarge, Message: "the header of the request is too large"})
+	case errors.As(err, &slow) && slow.Timeout(), errors.Is(err, fasthttp.ErrTimeout):
+		s.fail(ctx, &api.Error{Code: api.CodeRequestTimeout, Message: "the request did not come in time"})
 	default:
-		ctx.Error("malformed HTTP request", fasthttp.StatusBadRequest)
+		s.fail(ctx, &api.Error{Code: api.CodeBadRequest, Message: "the request is not HTTP: " + err.Error()})
 	}
 }
 

@@ -10,6 +10,9 @@ const (
 	CodeBadParameter    = "bad_parameter"
 	CodeBadQuery        = "bad_query"
 	CodeEmptyBatch      = "empty_batch"
+	CodeBadRequest      = "bad_request" // not HTTP
+	CodeHeaderTooLarge  = "header_too_large"
+	CodeRequestTimeout  = "request_timeout" // the request did not come in time
 	CodeNotFound        = "not_found"
 	CodeMethod          = "method"
 	CodeBodyTooLarge    = "body_too_large"
@@ -33,6 +36,9 @@ var statuses = map[string]int{
 	CodeBadParameter:    http.StatusBadRequest,
 	CodeBadQuery:        http.StatusBadRequest,
 	CodeEmptyBatch:      http.StatusBadRequest,
+	CodeBadRequest:      http.StatusBadRequest,
+	CodeHeaderTooLarge:  http.StatusRequestHeaderFieldsTooLarge,
+	CodeRequestTimeout:  http.StatusRequestTimeout,
 	CodeNotFound:        http.StatusNotFound,
 	CodeMethod:          http.StatusMethodNotAllowed,
 	CodeBodyTooLarge:    http.StatusRequestEntityTooLarge,

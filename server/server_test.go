@@ -1,0 +1,265 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/valyala/fasthttp/fasthttputil"
+
+	"cairn/engine"
+	"cairn/server/api"
+)
+
+// fixture is a server on a listener in memory, over a store in memory.
+type fixture struct {
+	*Server
+	client http.Client
+	served chan error
+}
+
+func newFixture(t *testing.T, opt Options) *fixture {
+	t.Helper()
+	db, err := engine.Open("data", engine.Options{FS: vfs.NewMem(), NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{Server: New(db, opt), served: make(chan error, 1)}
+	ln := fasthttputil.NewInmemoryListener()
+	f.client.Transport = &http.Transport{
+		DialContext:         func(context.Context, string, string) (net.Conn, error) { return ln.Dial() },
+		MaxIdleConnsPerHost: 64,
+	}
+	go func() { f.served <- f.Serve(ln) }()
+	t.Cleanup(func() {
+		f.client.CloseIdleConnections()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := f.Shutdown(ctx); err != nil {
+			t.Errorf("shutdown: %v", err)
+		}
+		if err := db.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return f
+}
+
+// post sends a body and returns status and answer; an error is one of the connection.
+func (f *fixture) post(path, body string) (int, string, http.Header, error) {
+	resp, err := f.client.Post("http://cairn"+path, "text/plain", strings.NewReader(body))
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), resp.Header, err
+}
+
+// expect posts and compares the status and, of an error, the code.
+func (f *fixture) expect(t *testing.T, path, body string, status int, code string) http.Header {
+	t.Helper()
+	got, text, header, err := f.post(path, body)
+	if err != nil {
+		t.Fatalf("POST %s: %v", path, err)
+	}
+	var answer api.ErrorAnswer
+	_ = json.Unmarshal([]byte(text), &answer)
+	if got != status || answer.Error.Code != code {
+		t.Errorf("POST %s: status %d, code %q; want %d, %q\n%s", path, got, answer.Error.Code, status, code, text)
+	}
+	return header
+}
+
+func (f *fixture) count(t *testing.T, query string) int {
+	t.Helper()
+	status, text, _, err := f.post("/v1/query?format=csv", query)
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("query: status %d, %v\n%s", status, err, text)
+	}
+	var n int
+	if _, err := fmt.Sscanf(strings.SplitN(text, "\n", 2)[1], "%d", &n); err != nil {
+		t.Fatalf("query: %v\n%s", err, text)
+	}
+	return n
+}
+
+func TestPanicIsContained(t *testing.T) {
+	var broken atomic.Bool
+	f := newFixture(t, Options{Now: func() time.Time {
+		if broken.Load() {
+			panic("the clock stopped")
+		}
+		return time.Now()
+	}})
+	broken.Store(true)
+	f.expect(t, "/v1/events", `{"event":"e"}`, 500, api.CodeInternal)
+	broken.Store(false)
+	f.expect(t, "/v1/events", `{"event":"e"}`, 200, "")
+	if n := f.count(t, "* | stats count()"); n != 1 {
+		t.Errorf("%d events stored, want 1", n)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	f := newFixture(t, Options{InFlightBytesMax: 4096, QueryMemoryBytes: 16 << 10, QueriesMax: 1, RowsMax: 3})
+	if header := f.expect(t, "/v1/events", strings.Repeat(`{"event":"e"}`+"\n", 400), 429, api.CodeOverloaded); header.Get("Retry-After") == "" {
+		t.Error("429 without Retry-After")
+	}
+	for i := range 60 {
+		var body strings.Builder
+		for j := range 50 {
+			fmt.Fprintf(&body, `{"event":"e","user":"u%d","key":"k%d"}`+"\n", i, i*50+j)
+		}
+		f.expect(t, "/v1/events", body.String(), 200, "")
+	}
+	f.expect(t, "/v1/query", "* | stats count() by key, user", 422, api.CodeQueryMemory)
+	f.expect(t, "/v1/query?timeout=1ns", "* | stats count()", 504, api.CodeQueryTimeout)
+	f.expect(t, "/v1/query?timeout=soon", "* | stats count()", 400, api.CodeBadParameter)
+	f.expect(t, "/v1/query?limit=0", "* | stats count()", 400, api.CodeBadParameter)
+	f.expect(t, "/v1/query?after=0:999999", "* | stats count()", 400, api.CodeBadParameter)
+	f.expect(t, "/v1/query?after=0:1", "* | stats count()", 200, "")
+	f.expect(t, "/v1/query?week=someday", "* | stats count()", 400, api.CodeBadParameter)
+
+	_, text, _, err := f.post("/v1/query", "* | stats count() by user | limit 10")
+	if err != nil || !strings.Contains(text, `"truncated":true`) {
+		t.Errorf("an answer over the limit of rows does not say so: %v\n%s", err, text)
+	}
+	f.queries <- struct{}{}
+	f.expect(t, "/v1/query", "* | stats count()", 429, api.CodeQueriesRunning)
+	<-f.queries
+}
+
+func TestConcurrentWritersShareNothing(t *testing.T) {
+	f := newFixture(t, Options{})
+	const writers, each = 32, 40
+	var stored, repeats atomic.Int64
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for i := range each {
+				// The second event is sent by every writer under one id: one of them wins.
+				body := fmt.Sprintf(`{"event":"own","id":"%d-%d"}`+"\n"+`{"event":"common","id":"c%d"}`, w, i, i)
+				status, text, _, err := f.post("/v1/events", body)
+				var answer api.EventsAnswer
+				if err == nil {
+					err = json.Unmarshal([]byte(text), &answer)
+				}
+				if err != nil || status != 200 || answer.OK+answer.Duplicate != 2 {
+					t.Errorf("status %d, %v: %s", status, err, text)
+					return
+				}
+				stored.Add(int64(answer.OK))
+				repeats.Add(int64(answer.Duplicate))
+			}
+		})
+	}
+	group.Wait()
+	if want := int64(writers*each + each); stored.Load() != want {
+		t.Errorf("%d events acknowledged as new, want %d", stored.Load(), want)
+	}
+	if n := f.count(t, "own | stats distinct(id)"); n != writers*each {
+		t.Errorf("%d own events, want %d", n, writers*each)
+	}
+	if n := f.count(t, "common | stats count()"); n != each {
+		t.Errorf("%d common events, want %d", n, each)
+	}
+}
+
+func TestShutdownAnswersWhatIsRunning(t *testing.T) {
+	f := newFixture(t, Options{})
+	var acknowledged atomic.Int64
+	var group sync.WaitGroup
+	var stop atomic.Bool
+	for range 16 {
+		group.Go(func() {
+			for !stop.Load() {
+				status, _, _, err := f.post("/v1/events", `{"event":"e"}`)
+				if err == nil && status == 200 {
+					acknowledged.Add(1)
+				} else {
+					return
+				}
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := f.Shutdown(ctx); err != nil {
+		t.Fatalf("shutdown: %v", err)
+	}
+	stop.Store(true)
+	f.client.CloseIdleConnections()
+	group.Wait()
+	select {
+	case err := <-f.served:
+		if err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("Serve does not return after Shutdown")
+	}
+	tenant, err := f.db.Tenant(defaultTenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	snapshot := tenant.Snapshot()
+	defer snapshot.Close()
+	if rows := int64(snapshot.Rows()); rows < acknowledged.Load() || acknowledged.Load() == 0 {
+		t.Errorf("%d events stored, %d acknowledged", rows, acknowledged.Load())
+	}
+}
+
+func TestSlowClientIsCutOff(t *testing.T) {
+	f := newFixture(t, Options{ReadTimeout: 100 * time.Millisecond})
+	conn, err := f.client.Transport.(*http.Transport).DialContext(context.Background(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write([]byte("POST /v1/events HTTP/1.1\r\nHost: cairn\r\nContent-Length: 1000\r\n\r\n{")); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan []byte, 1)
+	go func() {
+		text, _ := io.ReadAll(conn)
+		done <- text
+	}()
+	select {
+	case text := <-done:
+		if !bytes.Contains(text, []byte("408")) && len(text) > 0 {
+			t.Errorf("a request that never ends was answered: %s", text)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("a request that never ends holds its connection")
+	}
+}
+
+func TestErrorsHaveStatuses(t *testing.T) {
+	s := New(nil, Options{})
+	for _, c := range []struct {
+		err  error
+		code string
+	}{
+		{engine.ErrClosed, api.CodeStopping},
+		{fmt.Errorf("read: %w", engine.ErrCorrupt), api.CodeCorruption},
+		{engine.ErrTenantName, api.CodeBadParameter},
+		{errors.New("unheard of"), api.CodeInternal},
+	} {
+		if got := s.coded(c.err); got.Code != c.code || got.Message == "" {
+			t.Errorf("%v: code %q, want %q", c.err, got.Code, c.code)
+		}
+	}
+}
