@@ -17,7 +17,7 @@ func (db *DB) Checkpoint(dir string) error {
 	if _, err := fs.Stat(dir); err == nil {
 		return fmt.Errorf("engine: checkpoint: %s exists", dir)
 	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(fs, dir); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	err := db.store.guarded(func() error {

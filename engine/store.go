@@ -52,7 +52,7 @@ type store struct {
 
 func openStore(dir string, o Options) (*store, error) {
 	s := &store{fs: o.FS, dir: dir, log: o.Logger, failed: make(chan struct{})}
-	if err := s.fs.MkdirAll(dir, 0o755); err != nil {
+	if err := makeDir(s.fs, dir); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
 	lock, err := pebble.LockDirectory(dir, s.fs)
@@ -79,13 +79,13 @@ func (s *store) open(o Options) error {
 		return err
 	}
 	path := s.fs.PathJoin(s.dir, storeDir)
-	if err := s.fs.MkdirAll(path, 0o755); err != nil {
+	if err := makeDir(s.fs, path); err != nil {
 		return err
 	}
 	cache := pebble.NewCache(o.BlockCacheBytes)
 	defer cache.Unref()
 	s.options = pebbleOptions(o, cache, s)
-	db, err := pebble.Open(path, s.options)
+	db, err := openPebble(path, s.options)
 	if err != nil {
 		if failure := s.err(); failure != nil {
 			return failure
@@ -94,6 +94,16 @@ func (s *store) open(o Options) error {
 	}
 	s.db = db
 	return s.removeStrays()
+}
+
+// openPebble turns the panics that Pebble has for some failing writes into errors.
+func openPebble(path string, o *pebble.Options) (db *pebble.DB, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("open store: %v", p)
+		}
+	}()
+	return pebble.Open(path, o)
 }
 
 // checkFormat reads the format file, or writes it into an empty directory.
@@ -164,6 +174,23 @@ func writeFile(fs vfs.FS, dir, name string, data []byte) error {
 	return syncDir(fs, dir)
 }
 
+// makeDir makes a directory, and those above it, for good.
+func makeDir(fs vfs.FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fs.PathDir(dir)
+	if parent != dir && parent != "" {
+		if err := makeDir(fs, parent); err != nil {
+			return err
+		}
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return syncDir(fs, parent)
+}
+
 func syncDir(fs vfs.FS, dir string) error {
 	d, err := fs.OpenDir(dir)
 	if err != nil {
@@ -179,7 +206,7 @@ func syncDir(fs vfs.FS, dir string) error {
 func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 	p := &pebble.Options{
 		Cache:                       cache,
-		FS:                          storeFS{o.FS},
+		FS:                          storeFS{o.FS, s},
 		FormatMajorVersion:          pebble.FormatValueSeparation,
 		MemTableSize:                uint64(o.MemTableBytes),
 		MemTableStopWritesThreshold: 4,

@@ -251,7 +251,6 @@ func (d *dedup) replay(span spanKey, b hotBlock) {
 		return
 	}
 	source := d.hot.newSource(idSource{dict: &ids.Dict, span: span, sequence: b.sequence, arrived: b.input.Received})
-	d.coveredFrom = min(d.coveredFrom, b.sequence)
 	stored := rowSet{rows: b.input.Rows}
 	for i, code := range ids.Bits {
 		if stored.has(uint32(ids.Row(i))) {

@@ -147,7 +147,8 @@ type hotSpan struct {
 	tenant *Tenant
 	key    spanKey
 	bytes  int64
-	newest int64 // latest arrival
+	newest int64  // latest arrival
+	last   uint64 // newest frame
 }
 
 func (db *DB) hotSpans() ([]hotSpan, error) {
@@ -160,8 +161,8 @@ func (db *DB) hotSpans() ([]hotSpan, error) {
 		}
 		for _, s := range t.view.Load().spans {
 			if len(s.hot) > 0 && s.damaged == nil {
-				newest := s.hot[len(s.hot)-1].input.Received
-				out = append(out, hotSpan{t, s.key(), s.hotBytes, newest})
+				newest := s.hot[len(s.hot)-1]
+				out = append(out, hotSpan{t, s.key(), s.hotBytes, newest.input.Received, newest.sequence})
 			}
 		}
 	}
@@ -183,7 +184,7 @@ func (db *DB) relieve(ctx context.Context) error {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(a.newest, b.newest), cmp.Compare(a.key.from, b.key.from))
+		return cmp.Compare(a.last, b.last)
 	})
 	total, _ := db.hotState()
 	excess := total - db.opt.HotBytes*2/3
