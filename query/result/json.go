@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"time"
-	"unicode/utf8"
 
 	"cairn/engine/event"
 )
@@ -19,9 +18,9 @@ func AppendJSON(dst []byte, t *Table) []byte {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, `{"name":`...)
-		dst = appendString(dst, c.Name)
+		dst = event.AppendString(dst, c.Name)
 		dst = append(dst, `,"type":`...)
-		dst = appendString(dst, string(c.Type))
+		dst = event.AppendString(dst, string(c.Type))
 		dst = append(dst, '}')
 	}
 	dst = append(dst, `],"rows":[`...)
@@ -55,14 +54,20 @@ func AppendNDJSON(dst []byte, t *Table) []byte {
 	return append(dst, '}', '\n')
 }
 
-// AppendNDJSONRow appends one row of t as an object and a newline, for writers that stream.
+// AppendNDJSONRow appends one row of t as an object and a newline, for writers that stream. What is
+// absent is left out.
 func AppendNDJSONRow(dst []byte, t *Table, row []event.Value) []byte {
 	dst = append(dst, '{')
+	first := true
 	for j, v := range row {
-		if j > 0 {
+		if v.IsAbsent() {
+			continue
+		}
+		if !first {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, t.Columns[j].Name)
+		first = false
+		dst = event.AppendString(dst, t.Columns[j].Name)
 		dst = append(dst, ':')
 		dst = AppendValue(dst, v, t.Meta.Zone())
 	}
@@ -72,9 +77,9 @@ func AppendNDJSONRow(dst []byte, t *Table, row []event.Value) []byte {
 // AppendMeta appends the meta object.
 func AppendMeta(dst []byte, m *Meta) []byte {
 	dst = append(dst, `{"snapshot":`...)
-	dst = appendString(dst, m.Snapshot)
+	dst = event.AppendString(dst, m.Snapshot)
 	dst = append(dst, `,"tz":`...)
-	dst = appendString(dst, m.Zone().String())
+	dst = event.AppendString(dst, m.Zone().String())
 	dst = append(dst, `,"complete_until":`...)
 	if m.CompleteUntil == 0 {
 		dst = append(dst, "null"...)
@@ -85,7 +90,7 @@ func AppendMeta(dst []byte, m *Meta) []byte {
 	dst = strconv.AppendBool(dst, m.Exact)
 	if !m.Exact {
 		dst = append(dst, `,"error":`...)
-		dst = appendFloat(dst, m.ErrorBound)
+		dst = event.AppendFloat(dst, m.ErrorBound)
 	}
 	dst = append(dst, `,"partial":`...)
 	dst = strconv.AppendBool(dst, m.Partial)
@@ -104,7 +109,7 @@ func AppendMeta(dst []byte, m *Meta) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = appendString(dst, w)
+		dst = event.AppendString(dst, w)
 	}
 	return append(dst, ']', '}')
 }
@@ -123,9 +128,9 @@ func AppendValue(dst []byte, v event.Value, zone *time.Location) []byte {
 		}
 		return strconv.AppendInt(dst, i, 10)
 	case event.KindFloat:
-		return appendFloat(dst, v.AsFloat())
+		return event.AppendFloat(dst, v.AsFloat())
 	case event.KindString:
-		return appendString(dst, v.AsString())
+		return event.AppendString(dst, v.AsString())
 	case event.KindList, event.KindObject:
 		return append(dst, v.Text()...)
 	case event.KindTime:
@@ -162,71 +167,4 @@ func appendSeconds(dst []byte, nanos int64) []byte {
 		dst = dst[:len(dst)-1]
 	}
 	return dst
-}
-
-// appendFloat writes the shortest text that reads back as f and as a float.
-func appendFloat(dst []byte, f float64) []byte {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return append(dst, "null"...)
-	}
-	magnitude := math.Abs(f)
-	if magnitude != 0 && (magnitude < 1e-6 || magnitude >= 1e21) {
-		return strconv.AppendFloat(dst, f, 'e', -1, 64)
-	}
-	start := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-	for _, c := range dst[start:] {
-		if c == '.' {
-			return dst
-		}
-	}
-	return append(dst, '.', '0')
-}
-
-const hexDigits = "0123456789abcdef"
-
-// appendString writes a JSON string. Invalid UTF-8 becomes U+FFFD; the line separators U+2028 and
-// U+2029 are escaped, as JavaScript once wanted.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		b := s[i]
-		if b >= 0x20 && b != '"' && b != '\\' && b < utf8.RuneSelf {
-			i++
-			continue
-		}
-		if b < utf8.RuneSelf {
-			dst = append(dst, s[start:i]...)
-			switch b {
-			case '"', '\\':
-				dst = append(dst, '\\', b)
-			case '\n':
-				dst = append(dst, '\\', 'n')
-			case '\r':
-				dst = append(dst, '\\', 'r')
-			case '\t':
-				dst = append(dst, '\\', 't')
-			default:
-				dst = append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&15])
-			}
-			i++
-			start = i
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == utf8.RuneError && size == 1:
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, "\ufffd"...)
-			start = i + size
-		case r == '\u2028' || r == '\u2029':
-			dst = append(dst, s[start:i]...)
-			dst = append(dst, '\\', 'u', '2', '0', '2', hexDigits[r&15])
-			start = i + size
-		}
-		i += size
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
 }

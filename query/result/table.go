@@ -4,7 +4,8 @@
 // Every writer is an append-style function: it adds the encoded table to a byte slice and returns
 // it. The rules all writers share:
 //
-//   - An absent value is written as null is: null in JSON, an empty cell in CSV, "–" in text.
+//   - An absent value is written as null is: null in JSON, an empty cell in CSV, "–" in text. Only
+//     NDJSON tells them apart: its rows leave out what is absent, so raw events keep their shape.
 //   - A time is RFC 3339 in the table's zone with as many digits of the second as it needs.
 //   - A duration is a number of seconds; the text table writes it for people (1m30s, 2d 4h).
 //   - JSON numbers are finite. An integer beyond ±2^53 is a string. A whole float keeps its ".0",

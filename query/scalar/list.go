@@ -69,7 +69,7 @@ func decodeJSON(s string) event.Value {
 	case '{':
 		return event.FromBits(event.KindObject, 0, s)
 	case '"':
-		return event.String(unquoteJSON(s[1 : len(s)-1]))
+		return event.String(unquoteJSON(strings.TrimSuffix(s[1:], `"`)))
 	}
 	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return event.Int(i)
