@@ -1,6 +1,6 @@
 // Package workload makes the events of a mini-program shop, as NDJSON: sessions of users who wander
 // through 70 events, search, look at items, fill a cart and sometimes pay. The same Options give the
-// same bytes, on every machine.
+// same bytes on every machine of one architecture.
 //
 //	{"time":"2025-06-01T08:12:43.218Z","event":"view_item","user":"o6_4fKq0aXb2Yt9w","page":"packageShop/pages/item/detail",
 //	 "scene":1011,"channel":"natural","app_version":"8.3.0","os":"ios","os_version":"iOS 17.5.1",

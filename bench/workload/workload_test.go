@@ -36,7 +36,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 
 // TestShape holds the workload to what the benchmarks say of it.
 func TestShape(t *testing.T) {
-	const events = 300_000
+	const events = 60_000
 	var buf bytes.Buffer
 	n, err := Write(&buf, Options{Events: events})
 	if err != nil {
