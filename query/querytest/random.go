@@ -54,7 +54,8 @@ func randomEvent(t *rapid.T) event.Event {
 // randomValues are the values of the fields: x of any kind, y a number, s a text, l a list.
 var randomValues = map[string][]event.Value{
 	"x": {
-		{}, event.Null, event.Int(1), event.Float(1), event.Int(2), event.Float(-0.5), event.String("a"), event.String(""),
+		{},
+		event.Null, event.Int(1), event.Float(1), event.Int(2), event.Float(-0.5), event.String("a"), event.String(""),
 		event.String("1"), event.Bool(true), event.Bool(false), event.List(`[1,"a"]`), event.List("[]"), event.EmptyObject,
 		event.Int(1<<53 + 1), event.String("2025-03-30"), event.List("[true]"),
 	},

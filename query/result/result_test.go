@@ -27,7 +27,8 @@ func sample(t testing.TB) *Table {
 			},
 			{
 				event.Time(1748815200e9), event.String(""), event.Int(-5), event.Float(2), event.Duration(-1_500_000_000),
-				event.Null, event.String("été\n"), {},
+				event.Null, event.String("été\n"),
+				{},
 			},
 			{event.Null, {}, event.Null, event.Float(1e300), event.Duration(187200e9), event.List("[]"), event.Bool(true), event.Null},
 		},
