@@ -119,8 +119,15 @@ func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
 		name string
 		to   *string
 	}{
-		{"q", &request.Query}, {"from", &request.From}, {"to", &request.To}, {"on", &request.On}, {"tz", &request.TZ},
-		{"week", &request.Week}, {"format", &request.Format}, {"timeout", &request.Timeout}, {"after", &request.After},
+		{"q", &request.Query},
+		{"from", &request.From},
+		{"to", &request.To},
+		{"on", &request.On},
+		{"tz", &request.TZ},
+		{"week", &request.Week},
+		{"format", &request.Format},
+		{"timeout", &request.Timeout},
+		{"after", &request.After},
 	} {
 		if args.Has(p.name) {
 			*p.to = string(args.Peek(p.name))

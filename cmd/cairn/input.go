@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -60,9 +61,9 @@ func totalSize(inputs []*input) int64 {
 	return total
 }
 
-// open begins to read. gzip and zstd are told by their first bytes.
-func (in *input) open(stdin io.Reader) error {
-	raw := stdin
+// open begins to read; reading ends with ctx. gzip and zstd are told by their first bytes.
+func (in *input) open(ctx context.Context, stdin io.Reader) error {
+	var raw io.Reader = &standardInput{ctx: ctx, r: stdin, more: make(chan []byte), used: make(chan struct{})}
 	in.close = func() {}
 	switch {
 	case in.memory != nil:
@@ -167,4 +168,63 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n.Add(int64(n))
 	return n, err
+}
+
+// standardInput reads what may never come to an end, a terminal or a pipe, so that waiting for it ends
+// with the context: a goroutine waits, and is left behind when nobody wants more.
+type standardInput struct {
+	ctx  context.Context
+	r    io.Reader
+	more chan []byte
+	used chan struct{}
+	err  error // set before more is closed
+	rest []byte
+	busy bool
+}
+
+func (s *standardInput) Read(p []byte) (int, error) {
+	if !s.busy {
+		s.busy = true
+		go s.pump()
+	}
+	if len(s.rest) == 0 {
+		select {
+		case <-s.ctx.Done():
+			return 0, s.ctx.Err()
+		case text, ok := <-s.more:
+			if !ok {
+				return 0, s.err
+			}
+			s.rest = text
+		}
+	}
+	n := copy(p, s.rest)
+	if s.rest = s.rest[n:]; len(s.rest) == 0 {
+		s.used <- struct{}{}
+	}
+	return n, nil
+}
+
+func (s *standardInput) pump() {
+	defer close(s.more)
+	buf := make([]byte, 1<<18)
+	for {
+		n, err := s.r.Read(buf)
+		if n > 0 {
+			select {
+			case s.more <- buf[:n]:
+			case <-s.ctx.Done():
+				return
+			}
+			select {
+			case <-s.used:
+			case <-s.ctx.Done():
+				return
+			}
+		}
+		if err != nil {
+			s.err = err
+			return
+		}
+	}
 }

@@ -38,7 +38,7 @@ func (l *load) files(ctx context.Context, inputs []*input, stdin io.Reader, form
 }
 
 func (l *load) file(ctx context.Context, in *input, stdin io.Reader, format string, opt ingest.Options) error {
-	if err := in.open(stdin); err != nil {
+	if err := in.open(ctx, stdin); err != nil {
 		return err
 	}
 	defer in.close()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -36,6 +37,7 @@ func TestMain(m *testing.M) {
 //	pack gzip|zstd|snappy FROM TO    compresses a file
 //	head BYTES FROM TO               cuts a file
 //	repeat TIMES TEXT TO             makes a file
+//	corrupt DIR                      flips a bit in the middle of the newest file of large values
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -53,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"pack":       scriptPack,
 			"head":       scriptHead,
 			"repeat":     scriptRepeat,
+			"corrupt":    scriptCorrupt,
 		},
 		RequireUniqueNames: true,
 	})
@@ -207,4 +210,17 @@ func scriptRepeat(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	text := strings.NewReplacer(`\n`, "\n", `\xff`, "\xff").Replace(args[1])
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Repeat(text, n)), 0o644))
+}
+
+func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
+	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "store", "*.blob"))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("corrupt: %s has no blob files", args[0])
+	}
+	newest := files[len(files)-1]
+	text, err := os.ReadFile(newest)
+	ts.Check(err)
+	text[len(text)/2] ^= 1
+	ts.Check(os.WriteFile(newest, text, 0o644))
 }
