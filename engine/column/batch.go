@@ -12,6 +12,7 @@
 package column
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 
@@ -95,7 +96,7 @@ func (c *Column) AppendTextHash(row uint32, kind event.Kind, text []byte, hash u
 	if n := uint32(len(c.Dict.table)); n > 0 {
 		// The string is mostly known: look where it would stand, and only there.
 		entry := c.Dict.table[hash&(n-1)]
-		if uint32(entry>>32) == hash && entry != 0 && string(c.Dict.Bytes(uint32(entry)-1)) == string(text) {
+		if uint32(entry>>32) == hash && entry != 0 && same(c.Dict.Bytes(uint32(entry)-1), text) {
 			code = uint64(uint32(entry))
 		}
 	}
@@ -117,6 +118,19 @@ func (c *Column) AppendTextHash(row uint32, kind event.Kind, text []byte, hash u
 		}
 	}
 	c.appendBits(row, kind, code-1)
+}
+
+// same reports whether two strings are equal; they nearly always are.
+func same(a, b []byte) bool {
+	n := len(a)
+	if n != len(b) {
+		return false
+	}
+	if n < 8 || n > 16 {
+		return string(a) == string(b)
+	}
+	return binary.LittleEndian.Uint64(a) == binary.LittleEndian.Uint64(b) &&
+		binary.LittleEndian.Uint64(a[n-8:]) == binary.LittleEndian.Uint64(b[n-8:])
 }
 
 // AppendNum appends a null, bool, int or float in row by its bits (event.Value.Bits).

@@ -42,6 +42,17 @@ func (s *Scanner) attribute(o *object, k *key, p, depth int) int {
 func (s *Scanner) set(k *key, p int) int {
 	switch c := s.at(p); {
 	case c == '"':
+		if k.role == roleTime && s.times.plain {
+			// A time with milliseconds, or with none, that ends where it should needs no search.
+			for _, n := range [...]int{len("2006-01-02T15:04:05.000Z"), len("2006-01-02T15:04:05Z")} {
+				if s.at(p+1+n) == '"' {
+					if nanos, ok := rfc3339(s.data[p+1 : p+1+n]); ok {
+						s.setNanos(roleTime, nanos)
+						return p + n + 2
+					}
+				}
+			}
+		}
 		text, hash, next := s.text(p + 1)
 		if next < 0 || !s.setText(k.role, k.name, p, text, hash) {
 			return -1

@@ -156,7 +156,7 @@ func (st *stream) run(first *Scanner, workers int) error {
 	if len(start) > 0 && start[0] == '[' && st.opt.Format != FormatNDJSON {
 		return st.runArray(len(st.reader.buffer) - len(start))
 	}
-	if st.opt.Format == FormatJSON {
+	if st.opt.Format == FormatJSON || st.opt.Format == FormatAuto && st.reader.end {
 		return st.runWhole()
 	}
 	return st.runLines()
@@ -277,7 +277,7 @@ func (st *stream) runArray(skip int) error {
 	}
 }
 
-// runWhole reads everything as one body.
+// runWhole reads everything as one body: an object may go over several lines.
 func (st *stream) runWhole() error {
 	for !st.reader.end {
 		if len(st.reader.buffer) > elementBytesMax {

@@ -23,6 +23,7 @@ type timeReader struct {
 	format   string
 	unit     int64 // nanoseconds of a number's unit; 0: by its size
 	lenient  bool  // numbers in strings, times without an offset
+	plain    bool  // RFC 3339 is tried first
 	location *time.Location
 }
 
@@ -35,6 +36,7 @@ func newTimeReader(opt *Options) timeReader {
 		r.unit = map[string]int64{"unix": 1e9, "unix_ms": 1e6, "unix_us": 1e3, "unix_ns": 1}[opt.TimeFormat]
 		r.lenient, r.format = true, ""
 	}
+	r.plain = r.format == "" && r.unit == 0
 	return r
 }
 
