@@ -78,7 +78,7 @@ func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *conditi
 	case *plan.Stats:
 		run := &statsRun{
 			x: x, keys: op.Keys, aggs: op.Aggs, time: op.Time, bin: op.Bin, fill: op.Fill,
-			before: op.Top == 0, rng: x.Range, collect: x.eventCollector(filter, op.Keys, op.Time),
+			events: true, before: op.Top == 0, rng: x.Range, collect: x.eventCollector(filter, op.Keys, op.Time),
 		}
 		t, err := run.rows(ctx)
 		if err == nil && op.Top > 0 {

@@ -26,7 +26,10 @@ func (x *Execution) eventCollector(filter *condition, keys []syntax.Named, time 
 		if err != nil {
 			return nil, err
 		}
-		return &grouped{spec: p.spec, groups: w.table.len(), values: w.table.values, states: w.states}, nil
+		return &grouped{
+			spec: p.spec, groups: w.table.len(), values: w.table.values, states: w.states,
+			fresh: func() ([]aggregate, error) { return x.newStates(p.spec) },
+		}, nil
 	}
 }
 

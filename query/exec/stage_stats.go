@@ -86,7 +86,14 @@ func (x *Execution) tableCollector(t *table, keys []syntax.Named, timeKey int) c
 		if err := x.Budget.Err(); err != nil {
 			return nil, err
 		}
-		return &grouped{spec: spec, groups: groups.len(), values: groups.values, states: c.states}, nil
+		return &grouped{
+			spec: spec, groups: groups.len(), values: groups.values, states: c.states,
+			fresh: func() ([]aggregate, error) {
+				other := &tableStates{x: x, t: t, spec: spec}
+				err := other.compile()
+				return other.states, err
+			},
+		}, nil
 	}
 }
 

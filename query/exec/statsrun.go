@@ -19,7 +19,8 @@ type statsRun struct {
 	time    int         // the key that bins time, or -1
 	bin     *syntax.Bin // of that key
 	fill    bool        // missing buckets get rows
-	before  bool        // windows see rows before the range
+	events  bool        // the rows are stored events of the range
+	before  bool        // and windows see those before it
 	rng     event.TimeRange
 	collect collector
 
@@ -40,6 +41,7 @@ type grouped struct {
 	groups int
 	values func(group uint32, dst []event.Value) []event.Value // keys
 	states []aggregate
+	fresh  func() ([]aggregate, error) // makes other states of the same kinds
 }
 
 func (g *grouped) resize(n int) {
@@ -89,7 +91,9 @@ func (r *statsRun) rows(ctx context.Context) (*table, error) {
 		}
 	}
 	for _, w := range windows {
-		w.spread(r)
+		if err := w.spread(r); err != nil {
+			return nil, err
+		}
 	}
 	return r.table(ctx, windows)
 }
@@ -196,7 +200,7 @@ func (r *statsRun) windows(ctx context.Context, overs map[int64][]*syntax.Agg) (
 			cuts = append(cuts, end, end-over)
 		}
 		first := int64(-noTime)
-		if from, _ := bounded(r.rng); from {
+		if from, _ := bounded(r.rng); from && r.events {
 			first = r.rng.From
 			if r.before {
 				first = min(first, r.bins.End(r.rng.From)-longest)
@@ -227,10 +231,9 @@ func compareInts(a, b int64) int {
 }
 
 // spread merges every cell into the rows whose windows contain it.
-func (w *window) spread(r *statsRun) {
-	var err error
-	if w.rows, err = r.x.newStates(w.cells.spec); err != nil {
-		return // the same states were made for the cells
+func (w *window) spread(r *statsRun) (err error) {
+	if w.rows, err = w.cells.fresh(); err != nil {
+		return err
 	}
 	n := r.final.len()
 	for _, s := range w.rows {
@@ -274,7 +277,11 @@ func (w *window) spread(r *statsRun) {
 				state.merge(w.cells.states[s], uint32(g), list[i].row)
 			}
 		}
+		if err := r.x.Budget.Err(); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 // table finishes every row.
