@@ -28,3 +28,21 @@ func TestRandomQueries(t *testing.T) {
 		}
 	})
 }
+
+// What has to be the same by any meaning is the same by ours.
+func TestRandomIdentities(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var r Reference
+		r.Load(nil, RandomEvents(t))
+		one, other := RandomIdentity(t)
+		want, wantErr := r.Query(one, RandomEnv())
+		got, gotErr := r.Query(other, RandomEnv())
+		if wantErr != nil || gotErr != nil {
+			t.Fatalf("%s\n%v\n%s\n%v", one, wantErr, other, gotErr)
+		}
+		want.Meta.Warnings, got.Meta.Warnings = nil, nil
+		if diff := Difference(want, nil, got, nil); diff != "" {
+			t.Fatalf("%s\n%s\n%s", one, other, diff)
+		}
+	})
+}
