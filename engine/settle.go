@@ -73,10 +73,10 @@ func (db *DB) settle(ctx context.Context) error {
 // tidyStore flushes the write buffers and compacts what lies above the chunks, so that deleted frames
 // leave the disk.
 func (db *DB) tidyStore(ctx context.Context) error {
+	if err := db.store.flush(); err != nil {
+		return err
+	}
 	return db.store.guarded(func() error {
-		if err := db.store.db.Flush(); err != nil {
-			return fmt.Errorf("flush: %w", err)
-		}
 		if err := db.store.db.Compact(ctx, []byte{keys.SpaceMeta}, []byte{keys.SpaceExpired + 1}, false); err != nil {
 			return fmt.Errorf("compact: %w", err)
 		}

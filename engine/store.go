@@ -47,6 +47,11 @@ type store struct {
 	failOnce sync.Once
 	failure  atomic.Pointer[error]
 	closed   atomic.Bool
+	stuck    struct { // flushes or compactions fail, and are tried again and again
+		sync.Mutex
+		since time.Time // zero: they do not
+		err   error
+	}
 	sstables atomic.Uint64 // numbers for tables on their way in
 }
 
@@ -86,10 +91,13 @@ func (s *store) open(o Options) error {
 	defer cache.Unref()
 	s.options = pebbleOptions(o, cache, s)
 	db, err := openPebble(path, s.options)
-	if err != nil {
-		if failure := s.err(); failure != nil {
-			return failure
+	if failure := s.err(); failure != nil {
+		if err == nil {
+			_ = db.Close()
 		}
+		return failure
+	}
+	if err != nil {
 		return err
 	}
 	s.db = db
@@ -242,7 +250,12 @@ func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 	p.Levels[last].FilterPolicy = pebble.NoFilterPolicy
 	p.Levels[last].Compression = func() *sstable.CompressionProfile { return block.ZstdCompression }
 	p.EventListener = &pebble.EventListener{
-		BackgroundError: func(err error) { o.Logger.Warn("store background error", "error", err) },
+		BackgroundError: s.backgroundError,
+		FlushEnd: func(i pebble.FlushInfo) {
+			if i.Err == nil {
+				s.backgroundError(nil)
+			}
+		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("store write stall", "reason", i.Reason) },
 	}
 	return p
@@ -282,6 +295,58 @@ func (s *store) err() error {
 	return nil
 }
 
+// backgroundError notes that a flush or compaction has failed, or, given nil, that a flush has not.
+func (s *store) backgroundError(err error) {
+	s.stuck.Lock()
+	defer s.stuck.Unlock()
+	if err == nil {
+		s.stuck.since = time.Time{}
+	} else if s.stuck.since.IsZero() {
+		s.stuck.since = time.Now()
+		s.log.Warn("store cannot write tables", "error", err)
+	}
+	s.stuck.err = err
+}
+
+// stuckError returns why tables could not be written for at least as long as patience.
+func (s *store) stuckError(patience time.Duration) error {
+	s.stuck.Lock()
+	defer s.stuck.Unlock()
+	if s.stuck.since.IsZero() || time.Since(s.stuck.since) < patience {
+		return nil
+	}
+	return fmt.Errorf("write tables: %w", s.stuck.err)
+}
+
+const (
+	// stuckPatience is how long a commit waits for room while tables cannot be written.
+	stuckPatience = 10 * time.Second
+	// flushPatience is how long a flush on demand waits.
+	flushPatience = time.Second
+)
+
+// flush writes the write buffers to tables.
+func (s *store) flush() error {
+	return s.guarded(func() error {
+		done, err := s.db.AsyncFlush()
+		if err != nil {
+			return fmt.Errorf("flush: %w", err)
+		}
+		tick := time.NewTicker(flushPatience / 10)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return nil
+			case <-tick.C:
+				if err := s.stuckError(flushPatience); err != nil {
+					return fmt.Errorf("flush: %w", err)
+				}
+			}
+		}
+	})
+}
+
 // guarded runs a call into Pebble that may panic, or never return, once the log has failed.
 func (s *store) guarded(call func() error) error {
 	if err := s.err(); err != nil {
@@ -296,14 +361,22 @@ func (s *store) guarded(call func() error) error {
 		}()
 		done <- call()
 	}()
-	select {
-	case err := <-done:
-		if err == nil {
-			err = s.err()
+	tick := time.NewTicker(stuckPatience / 10)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			if err == nil {
+				err = s.err()
+			}
+			return err
+		case <-s.failed:
+			return s.err()
+		case <-tick.C:
+			if err := s.stuckError(stuckPatience); err != nil {
+				s.fail(err) // whether the call comes about is not known
+			}
 		}
-		return err
-	case <-s.failed:
-		return s.err()
 	}
 }
 

@@ -3,15 +3,18 @@ package engine
 import (
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // storeFS is the file system under Pebble. It differs from the one below in two points.
 //
-// When Pebble meets an error that it cannot live with, it tells its logger to end the process. The
-// engine's logger does not, so from then on storeFS lets nothing more be written: what is on disk is
-// what the end of the process would have left.
+// Pebble ends the process, or panics with its locks held, when its log, its manifest or a directory
+// cannot be written: on a full disk, that is. Here such an error marks the store as failed instead, and
+// Pebble is told that all is well. From then on nothing more is written, so that the disk stays as the
+// end of the process would have left it; every commit that had not returned before returns ErrFailed;
+// and reading goes on. Errors with tables are passed on: Pebble lives with them.
 //
 // With its default cleaner Pebble keeps up to five old logs to write over, at their full size, as
 // long as the directory is open, and leaves them behind when it is closed. The archiving cleaner,
@@ -22,7 +25,17 @@ type storeFS struct {
 	store *store
 }
 
-const archiveDir = "archive"
+const (
+	archiveDir = "archive"
+	// fencePause keeps Pebble from trying without rest what cannot succeed any more.
+	fencePause = 20 * time.Millisecond
+)
+
+// critical reports whether Pebble cannot live with errors of a file.
+func (fs storeFS) critical(name string) bool {
+	base := fs.PathBase(name)
+	return strings.HasSuffix(base, ".log") || strings.HasPrefix(base, "MANIFEST") || strings.HasPrefix(base, "marker.")
+}
 
 // fence returns the error of writes after a failure.
 func (fs storeFS) fence() error {
@@ -32,41 +45,49 @@ func (fs storeFS) fence() error {
 	return nil
 }
 
-// Create implements vfs.FS.
-func (fs storeFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := fs.fence(); err != nil {
+// create opens a file for writing. A critical one that cannot be opened is stood in for.
+func (fs storeFS) create(name string, open func() (vfs.File, error)) (vfs.File, error) {
+	critical := fs.critical(name)
+	err := fs.fence()
+	var f vfs.File
+	if err == nil {
+		if f, err = open(); err == nil {
+			return storeFile{f, fs, critical}, nil
+		}
+	}
+	if !critical {
+		time.Sleep(fencePause)
 		return nil, err
 	}
-	f, err := fs.FS.Create(name, category)
-	return fs.wrap(f, err)
+	fs.store.fail(err)
+	if f, err = vfs.NewMem().Create(fs.PathBase(name), vfs.WriteCategoryUnspecified); err != nil {
+		return nil, err
+	}
+	return storeFile{f, fs, critical}, nil
+}
+
+// Create implements vfs.FS.
+func (fs storeFS) Create(name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	return fs.create(name, func() (vfs.File, error) { return fs.FS.Create(name, category) })
 }
 
 // OpenReadWrite implements vfs.FS.
 func (fs storeFS) OpenReadWrite(name string, category vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	if err := fs.fence(); err != nil {
-		return nil, err
-	}
-	f, err := fs.FS.OpenReadWrite(name, category, opts...)
-	return fs.wrap(f, err)
+	return fs.create(name, func() (vfs.File, error) { return fs.FS.OpenReadWrite(name, category, opts...) })
 }
 
 // ReuseForWrite implements vfs.FS.
 func (fs storeFS) ReuseForWrite(from, to string, category vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := fs.fence(); err != nil {
-		return nil, err
-	}
-	f, err := fs.FS.ReuseForWrite(from, to, category)
-	return fs.wrap(f, err)
+	return fs.create(to, func() (vfs.File, error) { return fs.FS.ReuseForWrite(from, to, category) })
 }
 
-// OpenDir implements vfs.FS. Syncing a directory to which nothing can be written succeeds: Pebble
-// panics when it does not.
+// OpenDir implements vfs.FS.
 func (fs storeFS) OpenDir(name string) (vfs.File, error) {
 	f, err := fs.FS.OpenDir(name)
 	if err != nil {
 		return nil, err
 	}
-	return storeDirectory{f, fs}, nil
+	return storeFile{f, fs, true}, nil
 }
 
 // Link implements vfs.FS.
@@ -122,45 +143,73 @@ func (fs storeFS) isArchive(dir string) bool {
 // Unwrap implements vfs.FS.
 func (fs storeFS) Unwrap() vfs.FS { return fs.FS }
 
-func (fs storeFS) wrap(f vfs.File, err error) (vfs.File, error) {
-	if err != nil {
-		return nil, err
-	}
-	return storeFile{f, fs}, nil
-}
-
-// storeFile is a file that Pebble writes.
+// storeFile is a file, or a directory, that Pebble writes.
 type storeFile struct {
 	vfs.File
-	fs storeFS
+	fs       storeFS
+	critical bool
+}
+
+// do calls a writing operation unless the store has failed, and fails it if that goes wrong with a
+// critical file.
+func (f storeFile) do(write func() error) error {
+	if f.fs.store.failure.Load() != nil {
+		if f.critical {
+			return nil
+		}
+		return f.fs.fence()
+	}
+	err := write()
+	if err != nil && f.critical {
+		f.fs.store.fail(err)
+		return nil
+	}
+	return err
 }
 
 // Write implements vfs.File.
-func (f storeFile) Write(p []byte) (int, error) {
-	if err := f.fs.fence(); err != nil {
-		return 0, err
+func (f storeFile) Write(p []byte) (n int, err error) {
+	n = len(p)
+	err = f.do(func() error { n, err = f.File.Write(p); return err })
+	if err == nil {
+		n = len(p)
 	}
-	return f.File.Write(p)
+	return n, err
 }
 
 // WriteAt implements vfs.File.
-func (f storeFile) WriteAt(p []byte, offset int64) (int, error) {
-	if err := f.fs.fence(); err != nil {
-		return 0, err
+func (f storeFile) WriteAt(p []byte, offset int64) (n int, err error) {
+	n = len(p)
+	err = f.do(func() error { n, err = f.File.WriteAt(p, offset); return err })
+	if err == nil {
+		n = len(p)
 	}
-	return f.File.WriteAt(p, offset)
+	return n, err
 }
 
-// storeDirectory is a directory that Pebble syncs.
-type storeDirectory struct {
-	vfs.File
-	fs storeFS
+// Preallocate implements vfs.File.
+func (f storeFile) Preallocate(offset, length int64) error {
+	return f.do(func() error { return f.File.Preallocate(offset, length) })
 }
 
 // Sync implements vfs.File.
-func (d storeDirectory) Sync() error {
-	if d.fs.fence() != nil {
+func (f storeFile) Sync() error { return f.do(f.File.Sync) }
+
+// SyncData implements vfs.File.
+func (f storeFile) SyncData() error { return f.do(f.File.SyncData) }
+
+// SyncTo implements vfs.File.
+func (f storeFile) SyncTo(length int64) (full bool, err error) {
+	err = f.do(func() error { full, err = f.File.SyncTo(length); return err })
+	return full, err
+}
+
+// Close implements vfs.File.
+func (f storeFile) Close() error {
+	err := f.File.Close()
+	if err != nil && f.critical {
+		f.fs.store.fail(err)
 		return nil
 	}
-	return d.File.Sync()
+	return err
 }
