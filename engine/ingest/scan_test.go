@@ -340,6 +340,16 @@ func TestStreamEnds(t *testing.T) {
 	if !errors.Is(err, fault) {
 		t.Error(err)
 	}
+	for format, part := range map[Format]string{
+		FormatNDJSON: "{\"event\":\"a\",\"time\":1}\n{\"event\":\"b\",\"time\":1}\n{\"event\":\"c\"",
+		FormatJSON:   "[{\"event\":\"a\",\"time\":1},{\"event\":\"b\",\"time\":1},{\"event\":\"c\"",
+		FormatCSV:    "event,time\na,1\nb,1\nc",
+	} {
+		events, rejects, err := streamed(t, io.MultiReader(strings.NewReader(part), iotest.ErrReader(fault)), Options{Format: format}, 2)
+		if !errors.Is(err, fault) || len(events) != 2 || len(rejects) != 0 {
+			t.Errorf("%s cut short: %d events, %v, %v", format, len(events), rejects, err)
+		}
+	}
 	if err := Stream(context.Background(), strings.NewReader(huge), Options{}, 2, func(*Result) error { return fault }); !errors.Is(err, fault) {
 		t.Error(err)
 	}

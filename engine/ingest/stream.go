@@ -19,9 +19,10 @@ const elementBytesMax = 64 << 20
 
 // Stream reads the whole of r in chunks, scans them with the given number of goroutines (0: one
 // for each processor) and hands the results to take in the order of the input, moved to their
-// place in it. It stops at the first error of r, of take, or of ctx. A *SyntaxError ends a JSON
-// array at the fault, after the events before it have been handed over. CSV is scanned by one
-// goroutine, beside take. After an error, a goroutine may still be in r.Read, until that returns.
+// place in it. It stops at the first error of take or of ctx, and at an error of r after the whole
+// events before it have been handed over. A *SyntaxError ends a JSON array at the fault, after the
+// events before it have been handed over. CSV is scanned by one goroutine, beside take. After an
+// error, a goroutine may still be in r.Read, until that returns.
 func Stream(ctx context.Context, r io.Reader, opt Options, workers int, take func(*Result) error) error {
 	first, err := NewScanner(opt)
 	if err != nil {
@@ -180,9 +181,6 @@ func (s *Scanner) scanJob(j job) scanned {
 // runLines cuts chunks at line ends.
 func (st *stream) runLines() error {
 	for {
-		if err := st.reader.fill(); err != nil {
-			return err
-		}
 		cut := bytes.LastIndexByte(st.reader.buffer, '\n') + 1
 		if st.reader.end {
 			cut = len(st.reader.buffer)
@@ -198,6 +196,9 @@ func (st *stream) runLines() error {
 		}
 		if st.reader.end {
 			return nil
+		}
+		if err := st.reader.fill(); err != nil {
+			return err
 		}
 	}
 }
@@ -235,9 +236,6 @@ func (st *stream) runArray(skip int) error {
 	text, escaped := false, false
 	skip++
 	for {
-		if err := st.reader.fill(); err != nil {
-			return err
-		}
 		b := st.reader.buffer
 		for ; scannedTo < len(b); scannedTo++ {
 			c := b[scannedTo]
@@ -273,6 +271,9 @@ func (st *stream) runArray(skip int) error {
 			skip, cut = 0, 0
 		} else if len(b) > elementBytesMax {
 			return &SyntaxError{Offset: int64(scannedTo), Line: 1, Message: "an element of the array has more than 64 MiB"}
+		}
+		if err := st.reader.fill(); err != nil {
+			return err
 		}
 	}
 }
@@ -316,9 +317,6 @@ func (st *stream) runCSV(s *Scanner) error {
 		return err
 	}
 	for {
-		if err := st.reader.fill(); err != nil {
-			return err
-		}
 		s.begin(st.reader.buffer)
 		end := s.records(start, st.reader.end)
 		s.data = s.data[:end]
@@ -334,6 +332,9 @@ func (st *stream) runCSV(s *Scanner) error {
 		if st.reader.end && len(st.reader.buffer) == 0 {
 			return nil
 		}
+		if err := st.reader.fill(); err != nil {
+			return err
+		}
 	}
 }
 
@@ -342,6 +343,7 @@ type reader struct {
 	r      io.Reader
 	buffer []byte // read and not taken
 	end    bool
+	fault  error // of r
 
 	mu struct {
 		sync.Mutex
@@ -349,8 +351,12 @@ type reader struct {
 	}
 }
 
-// fill reads until the buffer is full or the stream ends.
+// fill reads until the buffer is full or the stream ends. An error is kept for the next call if
+// something was read before it, so that what can be cut off is not lost.
 func (r *reader) fill() error {
+	if r.fault != nil {
+		return r.fault
+	}
 	want := chunkBytes
 	if len(r.buffer) >= want {
 		want = 2 * len(r.buffer) // a part that cannot be cut yet
@@ -358,13 +364,17 @@ func (r *reader) fill() error {
 	if cap(r.buffer) < want {
 		r.buffer = append(r.empty(want), r.buffer...)
 	}
+	before := len(r.buffer)
 	for len(r.buffer) < want && !r.end {
 		n, err := r.r.Read(r.buffer[len(r.buffer):want])
 		r.buffer = r.buffer[:len(r.buffer)+n]
 		if errors.Is(err, io.EOF) {
 			r.end = true
 		} else if err != nil {
-			return fmt.Errorf("read input: %w", err)
+			if r.fault = fmt.Errorf("read input: %w", err); len(r.buffer) > before {
+				return nil
+			}
+			return r.fault
 		}
 	}
 	return nil
