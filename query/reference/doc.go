@@ -44,7 +44,8 @@
 // longest window of the first bucket.
 //
 // did counts events in the query's range, `did(… last 7d)` in the 7 × 24 h up to the range's end, which is
-// now where there is none; both among all stored events.
+// now where there is none; both among all stored events. As a condition it means more than none, as a
+// column or an operand it is the count.
 //
 // top is stats, sorted by its aggregate, descending, then by the keys; null is a group like any other.
 // facets looks at event and all fields, or on other rows at all columns; nulls are no values; rows are

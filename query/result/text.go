@@ -22,7 +22,7 @@ type TextOptions struct {
 }
 
 // AppendText appends the table for people: a header, a rule, aligned rows, numbers to the right with
-// thousands apart, times in the table's zone without what all of them share (a midnight, a zero
+// thousands apart from five digits on, times in the table's zone without what all of them share (a midnight, a zero
 // fraction), durations in days, hours, minutes and seconds, and a last line that counts the rows and
 // says what is not exact or complete.
 func AppendText(dst []byte, t *Table, opt TextOptions) []byte {
@@ -200,6 +200,8 @@ func oneLine(s string) string {
 	}, s)
 }
 
+// appendThousands sets thousands apart in numbers of five digits and more: those of four are often
+// years and codes.
 func appendThousands(dst []byte, i int64) []byte {
 	digits := strconv.FormatInt(i, 10)
 	if digits[0] == '-' {
@@ -207,7 +209,7 @@ func appendThousands(dst []byte, i int64) []byte {
 		digits = digits[1:]
 	}
 	for n := range len(digits) {
-		if n > 0 && (len(digits)-n)%3 == 0 {
+		if n > 0 && (len(digits)-n)%3 == 0 && len(digits) > 4 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, digits[n])
