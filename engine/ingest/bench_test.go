@@ -82,3 +82,38 @@ func BenchmarkTokens(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
 	})
 }
+
+// BenchmarkCSV reads the records of 36 columns of the sample data.
+func BenchmarkCSV(b *testing.B) {
+	b.Run("shape=incidents", func(b *testing.B) {
+		file, err := os.Open("../../../shared/data/it-incidents/incident_event_log.csv.gz")
+		if err != nil {
+			b.Skipf("SKIPPED, the sample data is not here: %v", err)
+		}
+		defer file.Close()
+		packed, err := gzip.NewReader(file)
+		if err != nil {
+			b.Fatal(err)
+		}
+		data := make([]byte, 4<<20)
+		if _, err := io.ReadFull(packed, data); err != nil {
+			b.Fatal(err)
+		}
+		data = data[:bytes.LastIndexByte(data, '\n')+1]
+		s, err := NewScanner(Options{Format: FormatCSV, TimeField: "sys_updated_at", TimeFormat: "2/1/2006 15:04", UserField: "number", EventField: "incident_state"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportAllocs()
+		b.SetBytes(int64(len(data)))
+		events := 0
+		for b.Loop() {
+			result, err := s.Scan(data)
+			if err != nil || len(result.Rejects) > 0 {
+				b.Fatal(err)
+			}
+			events += result.Events
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
+	})
+}

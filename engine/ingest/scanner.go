@@ -127,7 +127,7 @@ func (s *Scanner) scanJSON(body []byte) (*Result, error) {
 		s.begin(body)
 		s.newline = true
 		if err := s.elements(start+1, true, false); err != nil {
-			s.builder.Finish()
+			s.abandon()
 			return nil, err
 		}
 		return s.finish(), nil
@@ -140,8 +140,9 @@ func (s *Scanner) scanJSON(body []byte) (*Result, error) {
 			s.reject(start, end)
 		}
 		if end < 0 || !s.ends(end) {
-			s.builder.Finish()
-			return nil, s.syntaxError()
+			err := s.syntaxError()
+			s.abandon()
+			return nil, err
 		}
 		return s.finish(), nil
 	}
@@ -196,6 +197,12 @@ func (s *Scanner) finish() *Result {
 	}
 	s.data, s.out = nil, nil
 	return out
+}
+
+// abandon forgets the batch and the bytes.
+func (s *Scanner) abandon() {
+	s.builder.Finish()
+	s.data, s.out = nil, nil
 }
 
 // NDJSON reads a chunk of whole lines, the last of which may lack its line end. Blank lines are
