@@ -11,49 +11,45 @@ import (
 	"cairn/engine/keys"
 )
 
-// garbage is a segment that is in no view any more, or not yet. A key for it is written before its
-// chunks are ingested and again when it leaves the manifest; a crash leaves at most keys, from which
-// the next open removes the chunks.
+// garbage is a span of chunks that is in no view any more, or not yet: those of a segment, or of a
+// dropped tenant. A key for it is written before the chunks of a segment are ingested and again when it
+// leaves the manifest; a crash leaves at most keys, from which the next open removes the chunks.
 type garbage struct {
-	key   keys.ManifestKey
-	bytes int
+	id    keys.Segment // the segment's number, or dropped | the tenant's
+	span  keys.Span
 	epoch uint64 // of the last view that had it
 }
 
-// exciseBytes is the size from which chunks are cut out of the store's files at once rather than
-// covered by a range deletion.
-const exciseBytes = 1 << 20
+// dropped is set in the number of the garbage of a tenant.
+const dropped = keys.Segment(1) << 63
 
-// setGarbage notes in the batch that the chunks of a segment are to be removed.
-func setGarbage(b *pebble.Batch, k keys.ManifestKey, bytes int) error {
-	value := binary.BigEndian.AppendUint32(nil, uint32(k.Tenant))
-	value = binary.BigEndian.AppendUint16(value, uint16(k.Partition))
-	value = binary.BigEndian.AppendUint64(value, uint64(k.Day))
-	value = binary.AppendUvarint(value, uint64(bytes))
-	return b.Set(keys.Garbage(k.Segment), value, nil)
+func segmentGarbage(k keys.ManifestKey, epoch uint64) garbage {
+	return garbage{k.Segment, keys.ChunkSpan(k.Tenant, k.Partition, k.Day, k.Segment), epoch}
+}
+
+// write notes in the batch that the chunks are to be removed.
+func (g garbage) write(b *pebble.Batch) error {
+	value := binary.AppendUvarint(nil, uint64(len(g.span.Start)))
+	value = append(value, g.span.Start...)
+	value = append(value, g.span.End...)
+	return b.Set(keys.Garbage(g.id), value, nil)
 }
 
 func parseGarbage(key, value []byte) (garbage, error) {
-	s, err := keys.ParseGarbage(key)
+	id, err := keys.ParseGarbage(key)
 	if err != nil {
 		return garbage{}, err
 	}
-	if len(value) < 15 {
+	size, n := binary.Uvarint(value)
+	if n <= 0 || size == 0 || size >= uint64(len(value)-n) {
 		return garbage{}, fmt.Errorf("garbage entry of %d bytes", len(value))
 	}
-	bytes, n := binary.Uvarint(value[14:])
-	if n <= 0 {
-		return garbage{}, fmt.Errorf("garbage entry")
+	value = slices.Clone(value[n:])
+	g := garbage{id: id, span: keys.Span{Start: value[:size:size], End: value[size:]}}
+	if g.span.Start[0] != keys.SpaceChunk || slices.Compare(g.span.Start, g.span.End) >= 0 {
+		return garbage{}, fmt.Errorf("garbage entry that is not a span of chunks")
 	}
-	return garbage{
-		key: keys.ManifestKey{
-			Tenant:    keys.Tenant(binary.BigEndian.Uint32(value)),
-			Partition: keys.Partition(binary.BigEndian.Uint16(value[4:])),
-			Day:       int64(binary.BigEndian.Uint64(value[6:])),
-			Segment:   s,
-		},
-		bytes: int(bytes),
-	}, nil
+	return g, nil
 }
 
 // removeOrphans removes chunks that a crash has left without, or no longer with, a manifest entry.
@@ -65,7 +61,9 @@ func (db *DB) removeOrphans() error {
 			return &CorruptionError{Key: slices.Clone(key), Err: err}
 		}
 		all = append(all, g)
-		db.mu.nextSegment = max(db.mu.nextSegment, g.key.Segment+1)
+		if g.id&dropped == 0 {
+			db.mu.nextSegment = max(db.mu.nextSegment, g.id+1)
+		}
 		return nil
 	})
 	if err != nil || len(all) == 0 {
@@ -78,19 +76,14 @@ func (db *DB) removeOrphans() error {
 func (db *DB) removeChunks(ctx context.Context, all []garbage) error {
 	b := db.store.db.NewBatch()
 	for _, g := range all {
-		k := g.key
-		span := keys.ChunkSpan(k.Tenant, k.Partition, k.Day, k.Segment)
-		if g.bytes >= exciseBytes {
-			err := db.store.guarded(func() error {
-				return db.store.db.Excise(ctx, pebble.KeyRange{Start: span.Start, End: span.End})
-			})
-			if err != nil {
-				return fmt.Errorf("remove chunks of segment %d: %w", k.Segment, err)
-			}
-		} else if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
-			return err
+		// Not a range deletion: nothing is written to the space of chunks but tables.
+		err := db.store.guarded(func() error {
+			return db.store.db.Excise(ctx, pebble.KeyRange{Start: g.span.Start, End: g.span.End})
+		})
+		if err != nil {
+			return fmt.Errorf("remove chunks: %w", err)
 		}
-		if err := b.Delete(keys.Garbage(k.Segment), nil); err != nil {
+		if err := b.Delete(keys.Garbage(g.id), nil); err != nil {
 			return err
 		}
 	}

@@ -126,7 +126,7 @@ func (db *DB) ingestChunks(ctx context.Context, changes []*change) error {
 			if len(e.Chunks) == 0 {
 				continue
 			}
-			if err := setGarbage(b, h.ManifestKey, e.SizeBytes()-len(e.Directory)); err != nil {
+			if err := segmentGarbage(h.ManifestKey, 0).write(b); err != nil {
 				return err
 			}
 			for _, chunk := range e.Chunks {
@@ -168,7 +168,7 @@ func (c *change) write(b *pebble.Batch) error {
 			return err
 		}
 		if h.Chunks > 0 {
-			if err := setGarbage(b, h.ManifestKey, h.Bytes); err != nil {
+			if err := segmentGarbage(h.ManifestKey, 0).write(b); err != nil {
 				return err
 			}
 		}
@@ -206,7 +206,7 @@ func (c *change) publish() {
 		}
 		for _, h := range c.removed {
 			if h.Chunks > 0 {
-				t.mu.garbage = append(t.mu.garbage, garbage{h.ManifestKey, h.Bytes, v.epoch - 1})
+				t.mu.garbage = append(t.mu.garbage, segmentGarbage(h.ManifestKey, v.epoch-1))
 			}
 		}
 		v.sealedEpoch++

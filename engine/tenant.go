@@ -1,11 +1,11 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -311,11 +311,21 @@ func (db *DB) DropTenant(name string) error {
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
 		return err
 	}
-	for _, space := range strings.Split("c h m n u x", " ") {
-		span := keys.TenantSpan(space[0], t.id)
+	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired} {
+		span := keys.TenantSpan(space, t.id)
 		if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
 			return err
 		}
+	}
+	db.mu.Lock()
+	next := db.mu.nextTenant
+	db.mu.Unlock()
+	if err := setCounter(b, counterTenant, uint64(next)); err != nil { // its number is not given again
+		return err
+	}
+	chunks := garbage{id: dropped | keys.Segment(t.id), span: keys.TenantSpan(keys.SpaceChunk, t.id)}
+	if err := chunks.write(b); err != nil {
+		return err
 	}
 	if err := db.store.commit(b, true); err != nil {
 		return fmt.Errorf("drop tenant %q: %w", name, err)
@@ -327,5 +337,5 @@ func (db *DB) DropTenant(name string) error {
 	t.mu.Unlock()
 	db.addHotBytes(t, math.MinInt64)
 	db.cache.drop(t.id)
-	return nil
+	return db.removeChunks(context.Background(), []garbage{chunks})
 }

@@ -4,7 +4,6 @@
 // is named by its first instant in Unix nanoseconds with the sign bit flipped.
 //
 //	'a' meta      name                                              format, counters
-//	'c' chunk     tenant u32, partition u16, day i64, segment u64, chunk u32   encoded column or index
 //	'g' garbage   segment u64                                       chunks to be removed
 //	'h' hot log   tenant u32, partition u16, day i64, sequence u64  frame
 //	'm' manifest  tenant u32, partition u16, day i64, segment u64   summary and directory
@@ -12,13 +11,16 @@
 //	't' tenant    name                                              id and settings
 //	'u' user      tenant u32, partition u16, user string            dense user number
 //	'x' expired   tenant u32, partition u16, event name             users of days past retention
+//	'z' chunk     tenant u32, partition u16, day i64, segment u64, chunk u32   encoded column or index
 //
 // The first event of tenant 1 on 1970-01-01 has the hot key
 //
 //	68 00000001 0000 8000000000000000 0000000000000001
 //
 // Chunks are only ever read by point look-up; the hot log and the manifest are the spaces that are
-// listed.
+// listed. The chunk space is the last, and nothing is ever written to it but whole tables: a write
+// buffer, which holds all the other spaces, then has no range in common with the tables of chunks, and
+// no compaction takes them along.
 package keys
 
 import (
@@ -38,7 +40,6 @@ type Segment uint64
 // Spaces are the first bytes of keys.
 const (
 	SpaceMeta     = 'a'
-	SpaceChunk    = 'c'
 	SpaceGarbage  = 'g'
 	SpaceHot      = 'h'
 	SpaceManifest = 'm'
@@ -46,6 +47,7 @@ const (
 	SpaceTenant   = 't'
 	SpaceUser     = 'u'
 	SpaceExpired  = 'x'
+	SpaceChunk    = 'z'
 )
 
 // Span is the half-open range of keys [Start, End).
