@@ -65,9 +65,10 @@ func (u *userRuns) ends(from, to int) stretches {
 	if ok {
 		i++
 	}
-	var out stretches
-	for ; int(u.starts[i]) < to; i++ {
-		out = append(out, u.starts[i]-uint32(from))
+	j, _ := slices.BinarySearch(u.starts, uint32(to))
+	out := make(stretches, 0, j-i+1)
+	for _, start := range u.starts[i:j] {
+		out = append(out, start-uint32(from))
 	}
 	return append(out, uint32(to-from))
 }

@@ -248,6 +248,17 @@ func gatherFloats[T uints](v *Vector, out []float64, rows []uint16, values []T) 
 
 // gatherRuns walks the runs beside the ascending rows.
 func gatherRuns[T any](v *Vector, out []T, rows []uint16, values []T, absent T) {
+	if v.Present == nil && rows == nil {
+		from := 0
+		for i, end := range v.Ends {
+			value := values[i]
+			for j := range out[from:end] {
+				out[from+j] = value
+			}
+			from = int(end)
+		}
+		return
+	}
 	run, end := 0, 0
 	if len(v.Ends) > 0 {
 		end = int(v.Ends[0])

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"sync"
 
 	"cairn/engine/event"
 
@@ -383,7 +384,10 @@ func (c *cursor) nums(v *Vector, cut func() (stretches, error)) error {
 		v.Form = FormConst
 		return c.err
 	}
-	codes := make([]uint64, v.Len)
+	// The codes are decoded in a borrowed buffer unless they stay as wide as they are.
+	buffer := numBuffers.Get().(*numBuffer)
+	defer numBuffers.Put(buffer)
+	codes := buffer.codes[:v.Len]
 	switch form {
 	case numsAffine:
 		c.patched(codes)
@@ -396,7 +400,7 @@ func (c *cursor) nums(v *Vector, cut func() (stretches, error)) error {
 			c.fail()
 			return c.err
 		}
-		firsts, steps := make([]uint64, len(ends)), make([]uint64, v.Len-len(ends))
+		firsts, steps := buffer.steps[:len(ends)], buffer.steps[len(ends):v.Len]
 		c.patched(firsts)
 		c.patched(steps)
 		undoSteps(codes, firsts, steps, ends, form == numsByUser)
@@ -420,10 +424,15 @@ func (c *cursor) nums(v *Vector, cut func() (stretches, error)) error {
 	case highest < 1<<32:
 		v.Form, v.U32 = Form32, narrow[uint32](codes)
 	default:
-		v.Form, v.U64 = Form64, codes
+		v.Form, v.U64 = Form64, slices.Clone(codes)
 	}
 	return nil
 }
+
+// numBuffer has room for the numbers of a block.
+type numBuffer struct{ codes, steps [BlockRows]uint64 }
+
+var numBuffers = sync.Pool{New: func() any { return new(numBuffer) }}
 
 func undoSteps(codes, firsts, steps []uint64, ends stretches, signed bool) {
 	from := uint32(0)
