@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"strings"
@@ -36,7 +38,7 @@ func findInputs(names []string) ([]*input, error) {
 			info, err := os.Stat(name)
 			switch {
 			case err != nil:
-				return nil, err
+				return nil, withoutOperation(err)
 			case info.IsDir():
 				return nil, fmt.Errorf("%s is a directory; give its files", name)
 			case info.Mode().IsRegular():
@@ -47,6 +49,15 @@ func findInputs(names []string) ([]*input, error) {
 		inputs = append(inputs, in)
 	}
 	return inputs, nil
+}
+
+// withoutOperation makes "stat x: no such file or directory" read "x: no such file or directory".
+func withoutOperation(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Path, path.Err)
+	}
+	return err
 }
 
 // totalSize is the size of all inputs on disk, or 0 when one has no known size.

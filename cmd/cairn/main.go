@@ -91,7 +91,7 @@ func run(ctx context.Context, args []string, c *console) int {
 func newParser(c *console, exit func(int)) (*kong.Kong, error) {
 	return kong.New(&cli{},
 		kong.Name("cairn"),
-		kong.Description("Cairn stores what users do and answers questions about it. Begin with: cairn demo"),
+		kong.Description("Events in, answers out. Begin with: cairn demo"),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100, FlagsLast: true}),
 		kong.Writers(c.out, c.err),
 		kong.Exit(exit),

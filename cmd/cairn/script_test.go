@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 //	pack gzip|zstd|snappy FROM TO    compresses a file
 //	head BYTES FROM TO               cuts a file
 //	repeat TIMES TEXT TO             makes a file
-//	corrupt DIR                      flips a bit in the middle of the newest file of large values
+//	corrupt DIR                      flips a bit here and there in the files that hold the columns
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -218,9 +218,12 @@ func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
 	if len(files) == 0 {
 		ts.Fatalf("corrupt: %s has no blob files", args[0])
 	}
-	newest := files[len(files)-1]
-	text, err := os.ReadFile(newest)
-	ts.Check(err)
-	text[len(text)/2] ^= 1
-	ts.Check(os.WriteFile(newest, text, 0o644))
+	for _, name := range files { // some parts of some files are not in use any more
+		text, err := os.ReadFile(name)
+		ts.Check(err)
+		for i := 8 << 10; i < len(text); i += 16 << 10 {
+			text[i] ^= 1
+		}
+		ts.Check(os.WriteFile(name, text, 0o644))
+	}
 }

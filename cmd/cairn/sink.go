@@ -36,7 +36,7 @@ func (cmd *importCmd) openSink(now time.Time) (sink, error) {
 	}
 	// An import reads hardly anything back: memory is better spent on what is being written. The clock
 	// stands still, so that all its events have one time of arrival.
-	db, err := cmd.openDB(engine.Options{CacheBytes: 16 << 20, Now: func() time.Time { return now }})
+	db, err := cmd.openDB(engine.Options{CacheBytes: 16 << 20, BlockCacheBytes: 16 << 20, Now: func() time.Time { return now }})
 	if err != nil {
 		return nil, err
 	}
