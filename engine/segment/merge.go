@@ -179,20 +179,6 @@ func (a *arranged) rankNames(total int) error {
 	return nil
 }
 
-// fill writes the user of each row from first on.
-func (u *userRuns) fill(users []uint32, first int) {
-	i, ok := slices.BinarySearch(u.starts, uint32(first))
-	if !ok {
-		i--
-	}
-	for row := 0; row < len(users); i++ {
-		end := min(int(u.starts[i+1])-first, len(users))
-		for ; row < end; row++ {
-			users[row] = u.users[i]
-		}
-	}
-}
-
 // column returns a column by its ordinal, or by name for a field; nil if there is none.
 func (r *Reader) column(ordinal int, name string) *Column {
 	switch ordinal {

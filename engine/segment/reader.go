@@ -47,12 +47,6 @@ type userData interface {
 	event(code uint32) (*roaring.Bitmap, error)
 }
 
-// userRuns are the users of a segment and where their rows start.
-type userRuns struct {
-	users  []uint32
-	starts []uint32 // one more than users
-}
-
 // Column is one attribute of the rows of a segment.
 type Column struct {
 	name    string
