@@ -187,10 +187,9 @@ func (f storeFile) WriteAt(p []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-// Preallocate implements vfs.File.
-func (f storeFile) Preallocate(offset, length int64) error {
-	return f.do(func() error { return f.File.Preallocate(offset, length) })
-}
+// Preallocate implements vfs.File. It does nothing: Pebble would claim the size of a write buffer for
+// each log, and leave it claimed when the directory is closed.
+func (storeFile) Preallocate(offset, length int64) error { return nil }
 
 // Sync implements vfs.File.
 func (f storeFile) Sync() error { return f.do(f.File.Sync) }

@@ -1,0 +1,142 @@
+package engine_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"cairn/engine"
+	"cairn/engine/enginetest"
+	"cairn/engine/event"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the fixture directory of the present format version anew")
+
+// fixture is a directory as format version 1 wrote it, with the events that it holds as text: sealed
+// and merged days, a wider partition, a tenant with retention, and frames in the hot log. It must open
+// for ever. It is only written again (go test -run TestFixture -rewrite) as long as version 1 has
+// not been released.
+const fixture = "testdata/v1"
+
+func TestFixture(t *testing.T) {
+	if *rewrite {
+		writeFixture(t)
+	}
+	dir := t.TempDir()
+	if ok, err := vfs.Clone(vfs.Default, vfs.Default, fixture+"/data", dir+"/data"); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	clock := enginetest.NewClock()
+	clock.Advance(20 * 24 * time.Hour)
+	db, err := engine.Open(dir+"/data", engine.Options{Now: clock.Now, NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	compareFixture(t, db)
+	checkAll(t, db)
+	if err := db.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	compareFixture(t, db)
+	checkAll(t, db)
+}
+
+func compareFixture(t *testing.T, db *engine.DB) {
+	t.Helper()
+	for _, name := range []string{"shop", "short"} {
+		want, err := os.ReadFile(filepath.Join(fixture, name+".txt"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		enginetest.CompareTexts(t, fixtureTexts(t, tenant(t, db, name)), strings.Split(strings.TrimSuffix(string(want), "\n"), "\n"))
+	}
+}
+
+func fixtureTexts(t *testing.T, a *engine.Tenant) []string {
+	t.Helper()
+	texts := enginetest.Texts(enginetest.Dump(t, a))
+	snap := a.Snapshot()
+	defer snap.Close()
+	for i := range 8 {
+		expired, err := snap.ExpiredUsers(fmt.Sprintf("event_%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, fmt.Sprintf("expired event_%d: %v", i, expired.ToArray()))
+	}
+	return append(texts, fmt.Sprintf("%+v", a.Settings()))
+}
+
+func writeFixture(t *testing.T) {
+	if err := os.RemoveAll(fixture); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(fixture, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	clock := enginetest.NewClock()
+	db, err := engine.Open(fixture+"/data", engine.Options{Now: clock.Now, NoBackground: true, BlockRows: 256, MaxBlocks: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := enginetest.NewGenerator(11)
+	shop, short := tenant(t, db, "shop"), tenant(t, db, "short")
+	for _, s := range []struct {
+		tenant   *engine.Tenant
+		settings engine.Settings
+	}{
+		{shop, engine.Settings{Zone: "Asia/Shanghai", WeekStart: time.Monday}},
+		{short, engine.Settings{WeekStart: time.Sunday, RetentionDays: 15}},
+	} {
+		if err := s.tenant.Configure(s.settings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	burst := func() {
+		big := make([]event.Event, 5000)
+		for i := range big {
+			big[i] = event.Event{
+				Time: clock.Now().UnixNano() - int64(i)*1e9, Name: fmt.Sprintf("event_%d", i%3), User: fmt.Sprintf("user-%d", i%40),
+				Fields: []event.Field{{Name: "n", Value: event.Int(int64(i % 7))}},
+			}
+		}
+		appendAll(t, shop, big)
+	}
+	for step := range 4 {
+		appendAll(t, shop, g.Events(150, clock.Now()))
+		appendAll(t, short, g.Events(80, clock.Now()))
+		if step == 1 {
+			burst()
+		}
+		if step == 2 {
+			clock.Advance(10 * 24 * time.Hour)
+		}
+		if step < 3 {
+			if err := db.Settle(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clock.Advance(3 * 24 * time.Hour)
+	}
+	clock.Advance(24 * time.Hour)
+	if err := db.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, shop, g.Events(60, clock.Now()))
+	for name, a := range map[string]*engine.Tenant{"shop": shop, "short": short} {
+		text := strings.Join(fixtureTexts(t, a), "\n") + "\n"
+		if err := os.WriteFile(filepath.Join(fixture, name+".txt"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
