@@ -41,16 +41,6 @@ func (c *cursor) uvarint() uint64 {
 	return x
 }
 
-func (c *cursor) varint() int64 {
-	x, n := binary.Varint(c.b)
-	if n <= 0 {
-		c.fail()
-		return 0
-	}
-	c.b = c.b[n:]
-	return x
-}
-
 // count reads a number that must not exceed limit.
 func (c *cursor) count(limit int) int {
 	x := c.uvarint()

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"cairn/engine/event"
-
 	"cairn/index/packed"
 )
 

@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"cairn/engine/event"
-
 	"cairn/index/packed"
 )
 

@@ -1,10 +1,11 @@
 package segment
 
 import (
-	"cairn/index/packed"
 	"slices"
 	"strings"
 	"sync"
+
+	"cairn/index/packed"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )

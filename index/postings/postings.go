@@ -31,6 +31,9 @@ const (
 	formBitmap
 )
 
+// head is the number before a set.
+func head(count, form uint64) uint64 { return count<<2 | form }
+
 // Builder encodes sets one after another. The zero value is ready.
 type Builder struct {
 	lengths []uint64
@@ -78,7 +81,7 @@ func (b *Builder) AddRuns(firsts, ends []uint32) {
 
 // appendRuns writes gaps and runLengths as a set of n members.
 func (b *Builder) appendRuns(dst []byte, n uint64) []byte {
-	dst = binary.AppendUvarint(dst, n<<2|formRuns)
+	dst = binary.AppendUvarint(dst, head(n, formRuns))
 	dst = binary.AppendUvarint(dst, uint64(len(b.gaps)))
 	return packed.AppendPatched(packed.AppendPatched(dst, b.gaps), b.runLengths)
 }
@@ -124,7 +127,7 @@ func (b *Builder) appendSet(dst []byte, members []uint32) []byte {
 		b.gaps[i] = uint64(m - next)
 		next = m + 1
 	}
-	dst = binary.AppendUvarint(dst, n<<2|formGaps)
+	dst = binary.AppendUvarint(dst, head(n, formGaps))
 	dst = packed.AppendPatched(dst, b.gaps)
 	// A dense set is shorter, or as short and faster to read, as a bitmap.
 	if size := len(dst) - start; size > 2048 && size*10 > len(members) {
@@ -132,7 +135,7 @@ func (b *Builder) appendSet(dst []byte, members []uint32) []byte {
 		set.AddMany(members)
 		set.RunOptimize()
 		if int(set.GetSerializedSizeInBytes()) <= size+size/16 {
-			dst = binary.AppendUvarint(dst[:start], n<<2|formBitmap)
+			dst = binary.AppendUvarint(dst[:start], head(n, formBitmap))
 			data, err := set.ToBytes()
 			if err != nil {
 				panic(err) // writing to memory does not fail
