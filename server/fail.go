@@ -35,7 +35,10 @@ func (s *Server) coded(err error) *api.Error {
 	case errors.As(err, &coded):
 		return coded
 	case errors.As(err, &mistake):
-		return &api.Error{Code: api.CodeBadQuery, Message: mistake.Error(), Line: mistake.Line, Column: mistake.Column, Hint: mistake.Hint}
+		// The hint has a place of its own in the answer.
+		bare := *mistake
+		bare.Hint = ""
+		return &api.Error{Code: api.CodeBadQuery, Message: bare.Error(), Line: mistake.Line, Column: mistake.Column, Hint: mistake.Hint}
 	case errors.Is(err, query.ErrMemory):
 		return &api.Error{Code: api.CodeQueryMemory, Message: err.Error()}
 	case errors.Is(err, query.ErrTimeout):
