@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,8 +114,15 @@ func TestImportSpeed(t *testing.T) {
 	if os.Getenv("CAIRN_IDS") != "" {
 		ids = 1
 	}
-	var out bytes.Buffer
-	if _, err := workload.Write(&out, workload.Options{Events: events, Days: max(1, events*30/10_000_000), IDs: ids}); err != nil {
+	file, err := os.Create(t.TempDir() + "/events.ndjson")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := workload.Write(file, workload.Options{Events: events, Days: max(1, events*30/10_000_000), IDs: ids}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Seek(0, 0); err != nil {
 		t.Fatal(err)
 	}
 	step := time.Now()
@@ -123,7 +131,7 @@ func TestImportSpeed(t *testing.T) {
 		t.Logf("%-10s %8.0f ms  %6.0f k events/s", what, d.Seconds()*1000, float64(events)/d.Seconds()/1000)
 		step = time.Now()
 	}
-	err = ingest.Stream(context.Background(), bytes.NewReader(out.Bytes()), ingest.Options{}, 0, func(r *ingest.Result) error {
+	err = ingest.Stream(context.Background(), file, ingest.Options{}, 0, func(r *ingest.Result) error {
 		_, err := a.AppendBatch(context.Background(), r.Batch, engine.AppendOptions{})
 		return err
 	})
@@ -131,6 +139,8 @@ func TestImportSpeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	lap("import")
+	status, _ := os.ReadFile("/proc/self/status")
+	t.Logf("%s", regexp.MustCompile(`VmHWM.*`).Find(status))
 	if err := db.Settle(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +158,7 @@ func TestImportSpeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	lap("close")
-	listFiles(t, dir)
+	t.Logf("%.2f bytes per event in files", float64(directorySize(t, dir))/float64(events))
 	if db, err = engine.Open(dir, engine.Options{}); err != nil {
 		t.Fatal(err)
 	}
@@ -160,13 +170,5 @@ func TestImportSpeed(t *testing.T) {
 	lap("load")
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func listFiles(t *testing.T, dir string) {
-	entries, _ := os.ReadDir(dir + "/store")
-	for _, e := range entries {
-		info, _ := e.Info()
-		t.Log(e.Name(), info.Size())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"cairn/engine/keys"
 )
@@ -80,6 +81,25 @@ func (db *DB) tidyStore(ctx context.Context) error {
 		if err := db.store.db.Compact(ctx, []byte{keys.SpaceMeta}, []byte{keys.SpaceExpired + 1}, false); err != nil {
 			return fmt.Errorf("compact: %w", err)
 		}
-		return nil
+		return db.store.waitForDeletions(ctx)
 	})
+}
+
+// deletionPatience is how long Settle waits for files to be gone that nothing needs any more.
+const deletionPatience = 2 * time.Second
+
+// waitForDeletions waits until obsolete files are deleted, which Pebble does in the background.
+func (s *store) waitForDeletions(ctx context.Context) error {
+	for start := time.Now(); time.Since(start) < deletionPatience; {
+		m := s.db.Metrics()
+		if m.Table.ObsoleteCount == 0 && m.WAL.ObsoleteFiles == 0 && m.BlobFiles.ObsoleteCount == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	return nil
 }

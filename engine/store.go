@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -239,6 +240,7 @@ func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 			RewriteMinimumAge: time.Minute, TargetGarbageRatio: 0.3,
 		}
 	}
+	p.Experimental.SpanPolicyFunc = separateFrames
 	p.TargetFileSizes[0] = 16 << 20
 	for i := range p.Levels {
 		p.Levels[i].BlockSize = 32 << 10
@@ -259,6 +261,20 @@ func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("store write stall", "reason", i.Reason) },
 	}
 	return p
+}
+
+// separateFrames keeps all values but frames in the tables: one of them beside frames would keep the
+// file of both.
+func separateFrames(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
+	hot := keys.Space(keys.SpaceHot)
+	inTable := pebble.SpanPolicy{ValueStoragePolicy: pebble.ValueStorageLowReadLatency}
+	switch {
+	case bytes.Compare(start, hot.Start) < 0:
+		return inTable, hot.Start, nil
+	case bytes.Compare(start, hot.End) < 0:
+		return pebble.SpanPolicy{}, hot.End, nil
+	}
+	return inTable, nil, nil
 }
 
 // pebbleLogger receives what Pebble would print, and what it would end the process for.

@@ -13,7 +13,10 @@ import (
 // at block by block. It is immutable and shared by workers.
 type bound struct {
 	op  boundOp
-	set rowSet // boundRows, boundAnd
+	set rowSet // boundRows; boundAnd: that of the first kid
+	// sets, if not nil, are what set is the intersection of, as soon as resolve has been called.
+	sets []rowSet
+	rows int // of the segment, if there are sets
 	// events, if not nil, says that set is all rows with these codes of event names.
 	events []uint32
 	kids   []*bound // boundAnd, boundOr, boundNot
@@ -38,12 +41,34 @@ const (
 	boundGeneric                // rows on which program holds
 )
 
-func (b *bound) nothing() bool { return b.op == boundRows && b.set.empty() }
+// nothing reports whether surely no row passes.
+func (b *bound) nothing() bool { return b.op == boundRows && b.sets == nil && b.set.empty() }
 
-// Source names what answered a part of a filter, for explain.
-type answer struct {
-	what string // the condition
-	by   string // "index", "dictionary", "zone map", …
+// full reports whether surely all rows pass.
+func (b *bound) full() bool { return b.op == boundRows && b.sets == nil && b.set.full() }
+
+// resolve intersects the sets.
+func (b *bound) resolve() *bound {
+	if b.sets == nil {
+		return b
+	}
+	set := intersect(b.sets, b.rows)
+	b.sets = nil
+	switch b.set = set; {
+	case set.empty():
+		b.op, b.kids = boundRows, nil
+	case b.op == boundAnd:
+		b.kids = append([]*bound{{set: set}}, b.kids...)
+	}
+	return b
+}
+
+// count returns how many of a segment's rows pass, for a boundRows.
+func (b *bound) count(rows int) int {
+	if b.sets == nil {
+		return b.set.count(rows)
+	}
+	return intersectCount(b.sets, rows)
 }
 
 // bind works out what a condition means on a segment. nil is no condition.
@@ -57,7 +82,7 @@ func (x *Execution) bind(c *condition, v *view) (*bound, error) {
 		if err != nil {
 			return nil, err
 		}
-		if kid.op == boundRows {
+		if kid.resolve().op == boundRows {
 			return &bound{set: kid.set.invert()}, nil
 		}
 		return &bound{op: boundNot, kids: []*bound{kid}}, nil
@@ -70,50 +95,47 @@ func (x *Execution) bind(c *condition, v *view) (*bound, error) {
 }
 
 func (x *Execution) bindAnd(c *condition, v *view) (*bound, error) {
-	out := &bound{op: boundAnd, set: allRows}
+	out := &bound{op: boundAnd, set: allRows, rows: v.info.Rows}
 	for _, k := range c.kids {
 		kid, err := x.bind(k, v)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		if kid.op == boundRows && kid.set.full() {
+		case kid.full():
 			continue
+		case kid.nothing():
+			return kid, nil
 		}
-		if out.set.full() {
+		switch {
+		case kid.op == boundRows && kid.sets == nil:
+			out.sets = append(out.sets, kid.set)
 			out.events = kid.events
-		} else {
-			out.events = nil
-		}
-		switch kid.op {
-		case boundRows:
-			out.set = out.set.and(kid.set)
-		case boundAnd:
-			out.set = out.set.and(kid.set)
-			out.kids = append(out.kids, kid.scans()...)
+		case kid.op == boundRows || kid.op == boundAnd:
+			out.sets = append(out.sets, kid.sets...)
+			out.kids = append(out.kids, kid.kids...)
 		default:
 			out.kids = append(out.kids, kid)
 		}
-		if out.set.empty() {
-			return &bound{set: noRows}, nil
-		}
+	}
+	if len(out.sets) > 1 {
+		out.events = nil
+		slices.SortFunc(out.sets, func(a, b rowSet) int { return a.sizeBytes() - b.sizeBytes() })
 	}
 	switch {
-	case len(out.kids) == 0:
+	case len(out.kids) > 0:
+		out.events = nil
+		if len(out.sets) == 0 && len(out.kids) == 1 {
+			return out.kids[0], nil
+		}
+	case len(out.sets) < 2:
+		if len(out.sets) == 1 {
+			out.set = out.sets[0]
+		}
 		return &bound{set: out.set, events: out.events}, nil
-	case !out.set.full():
-		out.kids = append([]*bound{{set: out.set}}, out.kids...)
-	case len(out.kids) == 1:
-		return out.kids[0], nil
+	default:
+		out.op = boundRows
 	}
 	return out, nil
-}
-
-// scans returns the kids of a boundAnd that look at blocks.
-func (b *bound) scans() []*bound {
-	if b.set.full() {
-		return b.kids
-	}
-	return b.kids[1:]
 }
 
 func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
@@ -125,7 +147,7 @@ func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
 		if err != nil {
 			return nil, err
 		}
-		if kid.op == boundRows {
+		if kid.resolve().op == boundRows {
 			set = set.or(kid.set)
 			switch {
 			case kid.set.empty():
@@ -464,4 +486,15 @@ func (r *userReader) named() bool {
 		}
 	}
 	return false
+}
+
+// first returns the rows that indexes let through, all if they cannot tell.
+func (b *bound) first() rowSet {
+	switch {
+	case b.op == boundRows:
+		return b.set
+	case b.op == boundAnd && b.kids[0].op == boundRows:
+		return b.kids[0].set
+	}
+	return allRows
 }

@@ -69,6 +69,7 @@ type Execution struct {
 	Read *Reading
 
 	readRange event.TimeRange // of the pass under way; `over` reads more than Range
+	columns   []columnRef     // that the pipeline reads
 	names     *nameCache
 	perUser   map[string]*userValues
 }
@@ -116,6 +117,7 @@ type scanView struct {
 	*view
 	once  sync.Once
 	bound *bound
+	done  bool // a consumer has taken what it needs from the whole segment
 	err   error
 }
 
@@ -139,12 +141,20 @@ func (x *Execution) newScan(ctx context.Context, rng event.TimeRange, c *conditi
 	return s, nil
 }
 
-// bind binds the condition and the range to a segment, once.
-func (s *scan) bind(v *scanView) (*bound, error) {
+// begin binds the condition and the range to a segment, once, and lets a consumer take it whole.
+func (s *scan) begin(v *scanView, c consumer) (b *bound, done bool, err error) {
 	v.once.Do(func() {
-		v.bound, v.err = s.x.bindRange(s.condition, v.view, s.rng)
+		if v.bound, v.err = s.x.bindRange(s.condition, v.view, s.rng); v.err != nil {
+			return
+		}
+		if v.done = v.bound.nothing(); !v.done && !s.x.Knobs.NoShortcut {
+			v.done, v.err = c.whole(v.view, v.bound)
+		}
+		if !v.done && v.err == nil {
+			v.done = v.bound.resolve().nothing()
+		}
 	})
-	return v.bound, v.err
+	return v.bound, v.done, v.err
 }
 
 // bindRange binds a condition and a time range to a segment.
@@ -155,13 +165,10 @@ func (x *Execution) bindRange(c *condition, v *view, rng event.TimeRange) (*boun
 	}
 	span := interval{lo: event.Int(rng.From), hi: event.Int(rng.To), hiOpen: rng.To != math.MaxInt64}
 	inRange := &bound{op: boundNumbers, column: v.reader.Time(), span: span}
-	if b.op != boundRows {
-		return &bound{op: boundAnd, set: allRows, kids: []*bound{b, inRange}}, nil
-	}
-	if b.set.full() {
+	if b.full() {
 		return inRange, nil
 	}
-	return &bound{op: boundAnd, set: b.set, kids: []*bound{b, inRange}}, nil
+	return &bound{op: boundAnd, set: allRows, kids: []*bound{b.resolve(), inRange}}, nil
 }
 
 // consumer takes the rows of a scan; every worker has one of its own.
@@ -224,29 +231,6 @@ func (s *scan) run(ctx context.Context, newConsumer func() (consumer, error)) ([
 	if err != nil {
 		return nil, err
 	}
-	// What directories and indexes answer at once needs no worker.
-	var rest []*scanView
-	for _, v := range s.views {
-		if err := ctx.Err(); err != nil {
-			return nil, context.Cause(ctx)
-		}
-		done := false
-		if !x.Knobs.NoShortcut {
-			b, err := s.bind(v)
-			if err != nil {
-				return nil, err
-			}
-			if done = b.nothing(); !done {
-				if done, err = first.whole(v.view, b); err != nil {
-					return nil, err
-				}
-			}
-		}
-		if !done {
-			rest = append(rest, v)
-		}
-	}
-	s.views = rest
 	workers := min(x.Workers, max(1, rows/smallRows+1))
 	if x.Knobs.BlockTasks {
 		workers = x.Workers
@@ -316,11 +300,11 @@ func (s *scan) work(ctx context.Context, c consumer, next func() (task, bool)) e
 		if k, ok := c.(skipper); ok && k.skip(t.view.view) {
 			continue
 		}
-		b, err := s.bind(t.view)
+		b, done, err := s.begin(t.view, c)
 		if err != nil {
 			return err
 		}
-		if b.nothing() {
+		if done {
 			continue
 		}
 		if opened != t.view.view {
@@ -329,6 +313,7 @@ func (s *scan) work(ctx context.Context, c consumer, next func() (task, bool)) e
 			}
 			opened = t.view.view
 		}
+		s.x.countBytes(t)
 		filter := newBlockFilter(s.x, t.view.view, b, scratch)
 		for block := t.from; block < t.to; block++ {
 			if err := s.block(ctx, c, filter, block); err != nil {
@@ -336,6 +321,20 @@ func (s *scan) work(ctx context.Context, c consumer, next func() (task, bool)) e
 			}
 		}
 	}
+}
+
+// countBytes adds the encoded size of the blocks of a task, in the columns that the pipeline reads.
+func (x *Execution) countBytes(t task) {
+	if t.view.reader.Hot() {
+		return
+	}
+	size := 0
+	for _, ref := range x.columns {
+		if c := stored(t.view.reader, ref); c != nil {
+			size += c.Info().Bytes.Data
+		}
+	}
+	x.Read.Bytes.Add(int64(size * (t.to - t.from) / t.view.reader.Blocks()))
 }
 
 func (s *scan) block(ctx context.Context, c consumer, f *blockFilter, block int) error {

@@ -62,10 +62,11 @@ func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		b, err := scan.bind(v)
+		b, err := x.bindRange(filter, v.view, x.Range)
 		if err != nil {
 			return nil, err
 		}
+		b = b.resolve()
 		if err := x.answers(filter, v.view, answers); err != nil {
 			return nil, err
 		}
@@ -97,12 +98,12 @@ func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error
 func (s *Step) addSegment(v *view, b *bound, columns []columnRef) {
 	rows, blocks := v.info.Rows, v.reader.Blocks()
 	if b.op == boundRows || b.op == boundAnd {
-		rows = b.set.count(v.info.Rows)
-		if !b.set.not && b.set.bits != nil {
+		rows = b.first().count(v.info.Rows)
+		if set := b.first().roaring(); !set.not && set.bits != nil {
 			blocks = 0
 			size := v.reader.BlockRows()
 			for block := range v.reader.Blocks() {
-				if b.set.bits.IntersectsWithInterval(uint64(block*size), uint64((block+1)*size)) {
+				if set.bits.IntersectsWithInterval(uint64(block*size), uint64((block+1)*size)) {
 					blocks++
 				}
 			}

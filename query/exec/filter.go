@@ -99,7 +99,7 @@ func (f *blockFilter) members(c *bound, b int, sel, dst []uint16) []uint16 {
 		return dst
 	}
 	members, _ := it.block(b, f.scratch.takeRows())
-	dst = intersect(sel, members, dst)
+	dst = common(sel, members, dst)
 	f.scratch.putRows(members)
 	return dst
 }
@@ -200,8 +200,8 @@ func (f *blockFilter) except(b int, sel, gone, dst []uint16) []uint16 {
 	return dst
 }
 
-// intersect and unite appends what is in both, or in either, of two ascending lists.
-func intersect(a, b, dst []uint16) []uint16 {
+// common and unite appends what is in both, or in either, of two ascending lists.
+func common(a, b, dst []uint16) []uint16 {
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0] < b[0]:

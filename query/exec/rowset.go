@@ -7,8 +7,10 @@ import (
 // rowSet is a set of rows of one segment: the members of bits or, if not is set, all rows but
 // those. A nil bits is empty, so {nil, true} is every row. Bitmaps are shared and never modified.
 type rowSet struct {
-	bits *roaring.Bitmap
-	not  bool
+	bits  *roaring.Bitmap
+	not   bool
+	words []uint64 // instead of bits: a plain bitmap of size members
+	size  int
 }
 
 var (
@@ -16,12 +18,20 @@ var (
 	allRows = rowSet{not: true}
 )
 
-func (s rowSet) empty() bool { return !s.not && (s.bits == nil || s.bits.IsEmpty()) }
-func (s rowSet) full() bool  { return s.not && (s.bits == nil || s.bits.IsEmpty()) }
+func (s rowSet) empty() bool { return !s.not && s.none() }
+func (s rowSet) full() bool  { return s.not && s.none() }
+
+// none reports whether there are no members, before not.
+func (s rowSet) none() bool {
+	if s.words != nil {
+		return s.size == 0
+	}
+	return s.bits == nil || s.bits.IsEmpty()
+}
 
 // count returns the number of rows, of a segment of rows rows.
 func (s rowSet) count(rows int) int {
-	n := 0
+	n := s.size
 	if s.bits != nil {
 		n = int(s.bits.GetCardinality())
 	}
@@ -31,7 +41,18 @@ func (s rowSet) count(rows int) int {
 	return n
 }
 
-func (s rowSet) invert() rowSet { return rowSet{s.bits, !s.not} }
+// sizeBytes is about what it costs to go through the set.
+func (s rowSet) sizeBytes() int {
+	if s.bits == nil {
+		return 8 * len(s.words)
+	}
+	return int(s.bits.GetSizeInBytes())
+}
+
+func (s rowSet) invert() rowSet {
+	s.not = !s.not
+	return s
+}
 
 func (s rowSet) and(o rowSet) rowSet {
 	switch {
@@ -41,14 +62,17 @@ func (s rowSet) and(o rowSet) rowSet {
 		return o
 	case o.full():
 		return s
-	case s.not && o.not:
-		return rowSet{roaring.Or(s.bits, o.bits), true}
-	case s.not:
-		return rowSet{roaring.AndNot(o.bits, s.bits), false}
-	case o.not:
-		return rowSet{roaring.AndNot(s.bits, o.bits), false}
 	}
-	return rowSet{roaring.And(s.bits, o.bits), false}
+	s, o = s.roaring(), o.roaring()
+	switch {
+	case s.not && o.not:
+		return rowSet{bits: roaring.Or(s.bits, o.bits), not: true}
+	case s.not:
+		return rowSet{bits: roaring.AndNot(o.bits, s.bits)}
+	case o.not:
+		return rowSet{bits: roaring.AndNot(s.bits, o.bits)}
+	}
+	return rowSet{bits: roaring.And(s.bits, o.bits)}
 }
 
 func (s rowSet) or(o rowSet) rowSet { return s.invert().and(o.invert()).invert() }
@@ -73,6 +97,9 @@ type rowIterator struct {
 }
 
 func newRowIterator(set rowSet, rows, blockRows int) *rowIterator {
+	if set.words != nil && blockRows%64 != 0 {
+		set = set.roaring()
+	}
 	return &rowIterator{set: set, rows: rows, blockRows: blockRows}
 }
 
@@ -81,10 +108,18 @@ func newRowIterator(set rowSet, rows, blockRows int) *rowIterator {
 func (it *rowIterator) block(b int, dst []uint16) (sel []uint16, all bool) {
 	from := b * it.blockRows
 	to := min(from+it.blockRows, it.rows)
+	dst = dst[:0]
+	if it.set.words != nil {
+		if it.set.not {
+			dst = appendUnset(dst, it.set.words, from, to)
+		} else {
+			dst = appendBits(dst, it.set.words, from, to)
+		}
+		return dst, len(dst) == to-from
+	}
 	if it.set.bits == nil {
 		return nil, it.set.not
 	}
-	dst = dst[:0]
 	if it.set.not {
 		dst = it.inverted(dst, from, to)
 	} else {

@@ -38,6 +38,7 @@ func (x *Execution) RunSet(ctx context.Context, p *plan.Pipeline) (*UserSet, err
 // begin learns what the pipeline needs to know of users, and compiles its filter.
 func (x *Execution) begin(ctx context.Context, p *plan.Pipeline) (*condition, error) {
 	x.prepare()
+	x.columns = x.columnsOf(p)
 	var list []syntax.Expr
 	p.Exprs(func(e syntax.Expr) { list = append(list, e) })
 	if err := x.learn(ctx, list...); err != nil {

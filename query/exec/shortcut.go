@@ -39,7 +39,7 @@ func (w *statsWorker) whole(v *view, b *bound) (bool, error) {
 	if b.op != boundRows || len(w.pass.conds) > 0 {
 		return false, nil
 	}
-	pure := b.set.full() || b.events != nil // whole event names pass, or everything
+	pure := b.full() || b.events != nil // whole event names pass, or everything
 	for _, s := range w.states {
 		switch s.(type) {
 		case *countAggregate:
@@ -96,7 +96,7 @@ func (w *statsWorker) addWhole(group uint32, v *view, b *bound) {
 		switch s := s.(type) {
 		case *countAggregate:
 			if b.events == nil {
-				s.counts[group] += int64(b.set.count(v.info.Rows))
+				s.counts[group] += int64(b.count(v.info.Rows))
 				continue
 			}
 			for _, code := range b.events {

@@ -202,7 +202,7 @@ func (w *statsWorker) open(v *view) error {
 		if err != nil {
 			return err
 		}
-		w.filters[i] = newBlockFilter(w.pass.x, v, b, scratch)
+		w.filters[i] = newBlockFilter(w.pass.x, v, b.resolve(), scratch)
 	}
 	return nil
 }
@@ -233,7 +233,7 @@ func (w *statsWorker) take(b *batch) error {
 func (w *statsWorker) takeIf(c int, b *batch, groups []uint32) error {
 	f := w.filters[c]
 	some := *b
-	if !(f.bound.op == boundRows && f.bound.set.full()) {
+	if !f.bound.full() {
 		if w.subset == nil {
 			w.subset = make([]uint16, 0, b.view.reader.BlockRows()+1)
 		}
