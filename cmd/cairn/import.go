@@ -85,6 +85,9 @@ func (cmd *importCmd) Run(ctx context.Context, c *console) (err error) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(importMemoryBytes))
 
 	l := &load{to: to, rejects: rejects, progress: newProgress(c, totalSize(inputs))}
+	if cmd.TimeValue == "" {
+		l.arrived = opt.Received
+	}
 	err = l.files(ctx, inputs, c.in, cmd.Format, opt)
 	l.progress.close()
 	if flushed := rejects.close(); err == nil {

@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 //	pack gzip|zstd|snappy FROM TO    compresses a file
 //	head BYTES FROM TO               cuts a file
 //	repeat TIMES TEXT TO             makes a file
-//	corrupt DIR                      flips a bit here and there in the files that hold the columns
+//	corrupt DIR                      flips a bit here and there in the files of a data directory
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -213,10 +213,14 @@ func scriptRepeat(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
-	files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "store", "*.blob"))
-	ts.Check(err)
+	var files []string
+	for _, kind := range []string{"*.sst", "*.blob"} {
+		names, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "store", kind))
+		ts.Check(err)
+		files = append(files, names...)
+	}
 	if len(files) == 0 {
-		ts.Fatalf("corrupt: %s has no blob files", args[0])
+		ts.Fatalf("corrupt: %s has no files", args[0])
 	}
 	for _, name := range files { // some parts of some files are not in use any more
 		text, err := os.ReadFile(name)
