@@ -1,0 +1,142 @@
+package exec
+
+import (
+	"math/bits"
+	"sync"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// denseMin is the size of the smallest set, in bytes, from which sets are intersected as plain bitmaps.
+// Postings of columns that are constant within a session are mostly short runs, through which a roaring
+// intersection goes run by run, with a binary search for each.
+const denseMin = 1024
+
+// denseWords is how many words a segment of rows rows takes: whole containers.
+func denseWords(rows int) int { return (rows + 1<<16 - 1) >> 16 << 10 }
+
+var densePool sync.Pool // of *[]uint64
+
+// takeDense returns zeroed words; give them back with putDense, unless they are kept.
+func takeDense(n int) []uint64 {
+	if p, ok := densePool.Get().(*[]uint64); ok && cap(*p) >= n {
+		words := (*p)[:n]
+		clear(words)
+		return words
+	}
+	return make([]uint64, n)
+}
+
+func putDense(words []uint64) { densePool.Put(&words) }
+
+// spread writes a set out. The words belong to the caller.
+func (s rowSet) spread(rows int) []uint64 {
+	words := takeDense(denseWords(rows))
+	switch {
+	case s.words != nil:
+		copy(words, s.words)
+	case s.bits != nil:
+		s.bits.WriteDenseTo(words)
+	}
+	if s.not {
+		for i := range words {
+			words[i] = ^words[i]
+		}
+		trim(words, rows)
+	}
+	return words
+}
+
+// trim clears the bits of rows that the segment does not have.
+func trim(words []uint64, rows int) {
+	last := rows >> 6
+	if last < len(words) {
+		words[last] &= 1<<(rows&63) - 1
+		clear(words[last+1:])
+	}
+}
+
+// intersectDense returns the rows that are in all of the sets.
+func intersectDense(sets []rowSet, rows int) []uint64 {
+	words := sets[0].spread(rows)
+	for _, s := range sets[1:] {
+		other := s.spread(rows)
+		for i, w := range other[:len(words)] {
+			words[i] &= w
+		}
+		putDense(other)
+	}
+	return words
+}
+
+func countDense(words []uint64) int {
+	n := 0
+	for _, w := range words {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// intersect returns the rows that are in all of the sets, which come by size.
+func intersect(sets []rowSet, rows int) rowSet {
+	if len(sets) == 1 {
+		return sets[0]
+	}
+	if sets[0].sizeBytes() < denseMin {
+		set := sets[0]
+		for _, o := range sets[1:] {
+			set = set.and(o)
+		}
+		return set
+	}
+	words := intersectDense(sets, rows)
+	return rowSet{words: words, size: countDense(words)}
+}
+
+// intersectCount returns how many rows are in all of the sets.
+func intersectCount(sets []rowSet, rows int) int {
+	n := len(sets)
+	if sets[0].sizeBytes() < denseMin {
+		set := sets[0]
+		for _, o := range sets[1 : n-1] {
+			set = set.and(o)
+		}
+		return set.andCount(sets[n-1], rows)
+	}
+	words := intersectDense(sets, rows)
+	defer putDense(words)
+	return countDense(words)
+}
+
+// roaring turns a plain bitmap into the other form.
+func (s rowSet) roaring() rowSet {
+	if s.words == nil {
+		return s
+	}
+	return rowSet{bits: roaring.FromDense(s.words, false), not: s.not}
+}
+
+// appendBits appends the set bits of rows [from, to), relative to from, which is a multiple of 64.
+func appendBits(dst []uint16, words []uint64, from, to int) []uint16 {
+	for i, w := range words[from>>6 : (to+63)>>6] {
+		base := i << 6
+		for ; w != 0; w &= w - 1 {
+			row := base + bits.TrailingZeros64(w)
+			if row >= to-from {
+				return dst
+			}
+			dst = append(dst, uint16(row))
+		}
+	}
+	return dst
+}
+
+// appendUnset is appendBits of the bits that are not set.
+func appendUnset(dst []uint16, words []uint64, from, to int) []uint16 {
+	for row := from; row < to; row++ {
+		if words[row>>6]&(1<<(row&63)) == 0 {
+			dst = append(dst, uint16(row-from))
+		}
+	}
+	return dst
+}
