@@ -21,6 +21,8 @@ type dedup struct {
 	// coveredFrom is the sequence from which on every id is in the filters.
 	coveredFrom uint64
 	hot         hotIDs
+	// droppedUntil is the newest arrival of an id whose event retention has dropped, 0 without one.
+	droppedUntil int64
 
 	// The sealed segments with ids, as of sealedEpoch of the view.
 	sealedEpoch uint64
@@ -77,7 +79,7 @@ func (d *dedup) check(id []byte, hash uint64, cutoff int64) (bool, error) {
 			return found, err
 		}
 	}
-	return false, nil
+	return d.wasDropped(id, cutoff)
 }
 
 func (s *sealedIDs) has(id []byte, hash uint64, cutoff int64) (bool, error) {

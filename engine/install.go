@@ -26,6 +26,8 @@ type change struct {
 	removed []*segmentHandle
 	// expired are users of dropped days, by event name.
 	expired []expiredUsers
+	// droppedIDs are insert ids of dropped days.
+	droppedIDs []droppedID
 
 	added []*segmentHandle
 	bytes int
@@ -184,6 +186,11 @@ func (c *change) write(b *pebble.Batch) error {
 			return err
 		}
 	}
+	for i := range c.droppedIDs {
+		if err := c.droppedIDs[i].write(b, c.tenant); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -191,6 +198,9 @@ func (c *change) write(b *pebble.Batch) error {
 func (c *change) publish() {
 	t := c.tenant
 	var freed int64
+	// No commit may look for insert ids between the old view and the new.
+	t.commitMu.Lock()
+	defer t.commitMu.Unlock()
 	t.update(func(v *view) {
 		gone := make(map[keys.Segment]bool, len(c.removed))
 		spans := make(map[spanKey]bool)
@@ -215,12 +225,11 @@ func (c *change) publish() {
 		}
 	})
 	t.db.addHotBytes(t, -freed)
-	if len(c.sealed) > 0 {
-		t.commitMu.Lock()
-		for _, s := range c.sealed {
-			t.dedup.hot.drop(s.span, s.last)
-		}
-		t.commitMu.Unlock()
+	for _, d := range c.droppedIDs {
+		t.dedup.droppedUntil = max(t.dedup.droppedUntil, d.received)
+	}
+	for _, hot := range c.sealed {
+		t.dedup.hot.drop(hot.span, hot.last)
 	}
 }
 

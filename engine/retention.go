@@ -38,6 +38,9 @@ func (e *expiredUsers) write(b *pebble.Batch, t *Tenant) error {
 // expire drops the spans of the tenant that retention no longer keeps. A wider partition that has
 // kept days too is written again without the others.
 func (t *Tenant) expire(ctx context.Context) error {
+	if err := t.forgetDropped(); err != nil {
+		return err
+	}
 	cutoff := t.settings.Load().retainedFrom(t.db.now())
 	if cutoff == math.MinInt64 {
 		return nil
@@ -88,6 +91,7 @@ func (t *Tenant) expiredHot() []spanKey {
 // dropBefore makes the change that leaves only the events of a span from cutoff on.
 func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
 	c := &change{tenant: t, target: s.key(), removed: s.sealed, cold: true, seqMin: ^uint64(0)}
+	arrivedFrom := t.db.now() - int64(t.db.opt.DedupWindow)
 	gone := make(map[string]*roaring.Bitmap)
 	var kept column.Builder
 	var users []uint32
@@ -95,6 +99,9 @@ func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
 		c.seqMin, c.seqMax = min(c.seqMin, h.SeqMin), max(c.seqMax, h.SeqMax)
 		r, err := h.openOnce()
 		if err != nil {
+			return nil, err
+		}
+		if c.droppedIDs, err = collectIDs(c.droppedIDs, h, r, cutoff, arrivedFrom); err != nil {
 			return nil, err
 		}
 		if h.TimeMax < cutoff {

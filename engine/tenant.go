@@ -168,6 +168,9 @@ func (t *Tenant) read() error {
 	}
 	v := view{settings: t.settings.Load(), users: users.last}
 	dedup := newDedup(t, t.db.sequence.Load()+1)
+	if err := dedup.readDropped(); err != nil {
+		return err
+	}
 	if err := t.readManifest(&v); err != nil {
 		return err
 	}
@@ -311,7 +314,7 @@ func (db *DB) DropTenant(name string) error {
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
 		return err
 	}
-	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired} {
+	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired, keys.SpaceID} {
 		span := keys.TenantSpan(space, t.id)
 		if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
 			return err

@@ -6,6 +6,7 @@
 //	'a' meta      name                                              format, counters
 //	'g' garbage   segment u64                                       chunks to be removed
 //	'h' hot log   tenant u32, partition u16, day i64, sequence u64  frame
+//	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention
 //	'm' manifest  tenant u32, partition u16, day i64, segment u64   summary and directory
 //	'n' names     tenant u32, partition u16, first user u32         names of consecutive users
 //	't' tenant    name                                              id and settings
@@ -42,6 +43,7 @@ const (
 	SpaceMeta     = 'a'
 	SpaceGarbage  = 'g'
 	SpaceHot      = 'h'
+	SpaceID       = 'i'
 	SpaceManifest = 'm'
 	SpaceName     = 'n'
 	SpaceTenant   = 't'
@@ -131,6 +133,14 @@ func Expired(t Tenant, p Partition, eventName string) []byte {
 
 // ExpiredSpan covers the expired users of a partition.
 func ExpiredSpan(t Tenant, p Partition) Span { return prefixSpan(partition(SpaceExpired, t, p, 0)) }
+
+// ID is the key of the arrival of an insert id whose event retention has dropped.
+func ID(t Tenant, p Partition, id []byte) []byte {
+	return append(partition(SpaceID, t, p, len(id)), id...)
+}
+
+// IDSpan covers the insert ids of a partition.
+func IDSpan(t Tenant, p Partition) Span { return prefixSpan(partition(SpaceID, t, p, 0)) }
 
 func appendDay(key []byte, day int64) []byte {
 	return binary.BigEndian.AppendUint64(key, uint64(day)^1<<63)
@@ -247,12 +257,15 @@ func Format(key []byte) string {
 		if t, p, first, err := ParseNames(key); err == nil {
 			return fmt.Sprintf("names tenant=%d partition=%d first=%d", t, p, first)
 		}
-	case SpaceUser, SpaceExpired:
+	case SpaceUser, SpaceExpired, SpaceID:
 		if len(key) >= 7 {
 			t, p := parsePartition(key)
 			what := "user"
-			if key[0] == SpaceExpired {
+			switch key[0] {
+			case SpaceExpired:
 				what = "expired"
+			case SpaceID:
+				what = "id"
 			}
 			return fmt.Sprintf("%s tenant=%d partition=%d %q", what, t, p, key[7:])
 		}

@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"cairn/engine/event"
+	"cairn/engine/keys"
+	"cairn/engine/segment"
+)
+
+// droppedID is an insert id within the window whose event retention has dropped: a repeat that claims
+// another day is a duplicate all the same. There are few, unless a tenant keeps events for less than
+// the window.
+type droppedID struct {
+	id       string
+	received int64
+}
+
+// collectIDs appends the ids of events before cutoff that have arrived since arrivedFrom.
+func collectIDs(dst []droppedID, h *segmentHandle, r *segment.Reader, cutoff, arrivedFrom int64) ([]droppedID, error) {
+	if r.ID() == nil || h.RecvMax < arrivedFrom {
+		return dst, nil
+	}
+	dict, err := r.ID().Dict()
+	if err != nil {
+		return nil, err
+	}
+	var codes []uint32
+	var times, arrivals []int64
+	for b := range r.Blocks() {
+		ids, err := r.ID().Block(b)
+		if err != nil {
+			return nil, err
+		}
+		at, err := r.Time().Block(b)
+		if err != nil {
+			return nil, err
+		}
+		received, err := r.Received().Block(b)
+		if err != nil {
+			return nil, err
+		}
+		codes, times, arrivals = ids.Codes(codes[:0], nil), at.Ints(times[:0], nil), received.Ints(arrivals[:0], nil)
+		for i, code := range codes {
+			if code != segment.AbsentCode && times[i] < cutoff && arrivals[i] >= arrivedFrom {
+				if v := dict.Value(code); v.Kind() == event.KindString {
+					dst = append(dst, droppedID{v.AsString(), arrivals[i]})
+				}
+			}
+		}
+	}
+	return dst, nil
+}
+
+func (d *droppedID) write(b *pebble.Batch, t *Tenant) error {
+	return b.Set(keys.ID(t.id, 0, []byte(d.id)), binary.BigEndian.AppendUint64(nil, uint64(d.received)), nil)
+}
+
+// readDropped finds the newest arrival among the tenant's dropped ids.
+func (d *dedup) readDropped() error {
+	t := d.tenant
+	return t.db.store.scan(keys.IDSpan(t.id, 0), func(key, value []byte) error {
+		if len(value) != 8 {
+			return &CorruptionError{Key: append([]byte(nil), key...), Err: fmt.Errorf("arrival of %d bytes", len(value))}
+		}
+		d.droppedUntil = max(d.droppedUntil, int64(binary.BigEndian.Uint64(value)))
+		return nil
+	})
+}
+
+// wasDropped reports whether the id is that of a dropped event that has arrived since cutoff.
+func (d *dedup) wasDropped(id []byte, cutoff int64) (bool, error) {
+	if d.droppedUntil < cutoff {
+		return false, nil
+	}
+	key := keys.ID(d.tenant.id, 0, id)
+	value, err := d.tenant.db.store.get(key)
+	if err != nil || value == nil {
+		return false, err
+	}
+	if len(value) != 8 {
+		return false, &CorruptionError{Key: key, Err: fmt.Errorf("arrival of %d bytes", len(value))}
+	}
+	return int64(binary.BigEndian.Uint64(value)) >= cutoff, nil
+}
+
+// forgetDropped removes the dropped ids once all of them are past the window.
+func (t *Tenant) forgetDropped() error {
+	t.commitMu.Lock()
+	defer t.commitMu.Unlock()
+	d := t.dedup
+	if d == nil || d.droppedUntil == 0 || d.droppedUntil >= t.db.now()-d.window {
+		return nil
+	}
+	b := t.db.store.db.NewBatch()
+	span := keys.IDSpan(t.id, 0)
+	if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
+		return err
+	}
+	if err := t.db.store.commit(b, false); err != nil {
+		return fmt.Errorf("forget insert ids: %w", err)
+	}
+	d.droppedUntil = 0
+	return nil
+}
