@@ -108,44 +108,36 @@ func (a *usersAggregate) resize(n int) {
 	a.account.add(48 * (cap(a.sets) - before))
 }
 
+// fewSets is up to how many groups sets become bitmaps as soon as they have as many members.
+const fewSets = 64
+
 func (a *usersAggregate) bound() int { return int(a.x.Source.UserCount()) + 1 }
 
 func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	bound := a.bound()
-	ids, err := b.view.reader.RowUsers(b.block)
+	most := listMax(bound)
+	if len(a.sets) <= fewSets {
+		most = min(most, fewSets)
+	}
+	ids, err := b.users(a.buffer[:0])
 	if err != nil {
 		return err
 	}
+	a.buffer = ids
 	grown := 0
-	switch {
-	case b.sel == nil && groups == nil:
+	if groups == nil {
 		set := &a.sets[0]
 		last := uint32(segment.NoUser)
 		for _, u := range ids {
-			if u != last {
-				grown += set.add(u, bound)
+			if u != last && u != segment.NoUser {
+				grown += set.addMost(u, bound, most)
 				last = u
 			}
 		}
-	case groups == nil:
-		set := &a.sets[0]
-		last := uint32(segment.NoUser)
-		for _, row := range b.sel {
-			if u := ids[row]; u != last {
-				grown += set.add(u, bound)
-				last = u
-			}
-		}
-	case b.sel == nil:
+	} else {
 		for i, u := range ids {
 			if u != segment.NoUser {
-				grown += a.sets[groups[i]].add(u, bound)
-			}
-		}
-	default:
-		for i, row := range b.sel {
-			if u := ids[row]; u != segment.NoUser {
-				grown += a.sets[groups[i]].add(u, bound)
+				grown += a.sets[groups[i]].addMost(u, bound, most)
 			}
 		}
 	}

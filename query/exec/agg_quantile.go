@@ -1,9 +1,11 @@
 package exec
 
 import (
+	"math"
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/engine/segment"
 	"cairn/query/scalar"
 	"cairn/query/syntax"
 )
@@ -16,6 +18,8 @@ type quantileAggregate struct {
 	spans   [2]map[uint32][]int64 // durations and times, which are rare, by group
 	qs      []float64             // all that are asked for
 	done    map[uint32][]float64  // by group: the values of qs
+	small   []int32               // by code of the open segment: the counted value, or -1; empty: no table
+	size    int                   // bytes that the budget knows of
 	account account
 }
 
@@ -24,6 +28,27 @@ func (x *Execution) newQuantile(in *input) *quantileAggregate {
 }
 
 func (a *quantileAggregate) resize(n int) { a.states = extended(a.states, n) }
+
+// open turns to a segment, and notes which of its dictionary's values are counted by number.
+func (a *quantileAggregate) open(v *view) error {
+	if err := a.input.open(v); err != nil {
+		return err
+	}
+	a.small = a.small[:0]
+	if a.kind != inputCodes || !a.direct || a.dict.Len() > v.info.Rows/16+64 {
+		return nil
+	}
+	for code := range a.dict.Len() {
+		small := int32(-1)
+		if value := a.dict.Value(uint32(code)); value.IsNumber() {
+			if i, ok := counted(value.AsFloat()); ok {
+				small = int32(i)
+			}
+		}
+		a.small = append(a.small, small)
+	}
+	return nil
+}
 
 func (a *quantileAggregate) update(b *batch, groups []uint32) error {
 	n, ok, err := a.numbers(b)
@@ -44,18 +69,48 @@ func (a *quantileAggregate) update(b *batch, groups []uint32) error {
 			}
 			a.states[groupAt(groups, i)].add(f)
 		}
-		a.account.add(8 * b.n)
-		return nil
+	case a.kind == inputCodes && len(a.small) > 0:
+		codes, err := a.codes(b)
+		if err != nil {
+			return err
+		}
+		a.addCodes(codes, groups)
+	default:
+		values, err := a.each(b)
+		if err != nil {
+			return err
+		}
+		for i, v := range values {
+			a.addValue(groupAt(groups, i), v)
+		}
 	}
-	values, err := a.each(b)
-	if err != nil {
-		return err
-	}
-	for i, v := range values {
-		a.addValue(groupAt(groups, i), v)
-	}
-	a.account.add(8 * b.n)
+	a.noteSize()
 	return nil
+}
+
+func (a *quantileAggregate) addCodes(codes, groups []uint32) {
+	for i, c := range codes {
+		if c == segment.AbsentCode {
+			continue
+		}
+		s := &a.states[groupAt(groups, i)]
+		if small := a.small[c]; small >= 0 && int(small) < len(s.counts) && s.counts[small] != math.MaxUint32 {
+			s.counts[small]++
+			s.n++
+			continue
+		}
+		a.addValue(groupAt(groups, i), a.dict.Value(c))
+	}
+}
+
+// noteSize tells the budget of what the states have come to hold.
+func (a *quantileAggregate) noteSize() {
+	size := 0
+	for i := range a.states {
+		size += a.states[i].sizeBytes()
+	}
+	a.account.add(size - a.size)
+	a.size = size
 }
 
 func (a *quantileAggregate) addValue(group uint32, v event.Value) {
@@ -93,7 +148,7 @@ func (a *quantileAggregate) merge(other aggregate, from, to uint32) {
 
 func (a *quantileAggregate) finish(group uint32, spec *syntax.Agg) (event.Value, error) {
 	state := &a.states[group]
-	if len(state.values) == 0 && state.sketch == nil {
+	if state.empty() {
 		for which, kind := range []event.Kind{event.KindDuration, event.KindTime} {
 			if list := a.spans[which][group]; len(list) > 0 {
 				slices.Sort(list)

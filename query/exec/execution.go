@@ -287,7 +287,8 @@ func (s *scan) run(ctx context.Context, newConsumer func() (consumer, error)) ([
 
 // work feeds tasks to a consumer until there are none left.
 func (s *scan) work(ctx context.Context, c consumer, next func() (task, bool)) error {
-	scratch := &scratch{}
+	scratch := scratchPool.Get().(*scratch)
+	defer scratchPool.Put(scratch)
 	var opened *view
 	for {
 		t, ok := next()
@@ -320,6 +321,7 @@ func (s *scan) work(ctx context.Context, c consumer, next func() (task, bool)) e
 				return err
 			}
 		}
+		filter.close()
 	}
 }
 

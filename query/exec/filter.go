@@ -19,8 +19,11 @@ func newBlockFilter(x *Execution, v *view, b *bound, s *scratch) *blockFilter {
 // block returns the rows of a block that pass, in a slice that is valid until the next call; a nil
 // slice and all mean the whole block.
 func (f *blockFilter) block(b int) (sel []uint16, all bool, err error) {
+	if f.bound.full() {
+		return nil, true, nil
+	}
 	if f.buffer == nil {
-		f.buffer = make([]uint16, 0, f.view.reader.BlockRows()+1)
+		f.buffer = f.scratch.takeRows()
 	}
 	sel, err = f.apply(f.bound, b, nil, f.buffer[:0])
 	if err != nil {
@@ -32,6 +35,12 @@ func (f *blockFilter) block(b int) (sel []uint16, all bool, err error) {
 		return nil, true, nil
 	}
 	return sel, false, nil
+}
+
+// close gives the filter's buffers back.
+func (f *blockFilter) close() {
+	f.scratch.putRows(f.buffer)
+	f.buffer = nil
 }
 
 // apply appends to dst the rows of sel (nil: the whole block) that pass.

@@ -165,6 +165,12 @@ func (in *input) codes(b *batch) ([]uint32, error) {
 
 // codeValue returns the expression's value where the column has a code (AbsentCode: no value).
 func (in *input) codeValue(code uint32) event.Value {
+	if in.direct {
+		if code == segment.AbsentCode {
+			return event.Value{}
+		}
+		return in.dict.Value(code)
+	}
 	if in.memo == nil {
 		in.memo = make([]event.Value, in.dict.Len()+1)
 		in.known = make([]bool, in.dict.Len()+1)
@@ -176,10 +182,7 @@ func (in *input) codeValue(code uint32) event.Value {
 		if code != segment.AbsentCode {
 			in.one.value = in.dict.Value(code)
 		}
-		in.memo[slot] = in.one.value
-		if !in.direct {
-			in.memo[slot] = in.program.value(&in.one)
-		}
+		in.memo[slot] = in.program.value(&in.one)
 	}
 	return in.memo[slot]
 }

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/segment"
@@ -206,6 +207,8 @@ type scratch struct {
 	present []bool
 	rows    [][]uint16 // free row buffers
 }
+
+var scratchPool = sync.Pool{New: func() any { return &scratch{} }}
 
 // takeRows returns an empty buffer with room for a block's rows; give it back with putRows.
 func (s *scratch) takeRows() []uint16 {

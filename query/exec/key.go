@@ -71,6 +71,11 @@ func (k *keyColumn) gids(b *batch) ([]uint32, error) {
 		k.codeBuffer = out
 		return out, nil
 	case inputCodes:
+		if b.sel == nil {
+			if out, ok, err := k.blockGids(b); ok || err != nil {
+				return out, err
+			}
+		}
 		codes, err := k.codes(b)
 		if err != nil {
 			return nil, err
@@ -131,6 +136,63 @@ func (k *keyColumn) gids(b *batch) ([]uint32, error) {
 	}
 	k.codeBuffer = out
 	return out, nil
+}
+
+// gid returns the number of the key behind a code.
+func (k *keyColumn) gid(code uint32) uint32 {
+	gid := k.byCode[code+1]
+	if gid == 0 {
+		gid = k.ids.intern(k.codeValue(code)) + 1
+		k.byCode[code+1] = gid
+	}
+	return gid - 1
+}
+
+// blockGids is gids of a whole block in which every row has a value: runs are written as such.
+func (k *keyColumn) blockGids(b *batch) (out []uint32, ok bool, err error) {
+	v, err := k.column.Block(b.block)
+	if err != nil || v.Present != nil {
+		return nil, false, err
+	}
+	if cap(k.codeBuffer) < b.n {
+		k.codeBuffer = make([]uint32, b.n)
+	}
+	out = k.codeBuffer[:b.n]
+	switch v.Form {
+	case segment.FormConst:
+		fillWith(out, k.gid(uint32(v.Const)))
+	case segment.FormRuns:
+		from := uint32(0)
+		for i, end := range v.Ends {
+			fillWith(out[from:end], k.gid(v.RunCodes[i]))
+			from = end
+		}
+	case segment.Form8:
+		mapCodes(k, out, v.U8)
+	case segment.Form16:
+		mapCodes(k, out, v.U16)
+	default:
+		return nil, false, nil
+	}
+	return out, true, nil
+}
+
+func fillWith(out []uint32, gid uint32) {
+	for i := range out {
+		out[i] = gid
+	}
+}
+
+func mapCodes[T uint8 | uint16](k *keyColumn, out []uint32, codes []T) {
+	byCode := k.byCode[1:]
+	codes = codes[:len(out)]
+	for i, c := range codes {
+		gid := byCode[c]
+		if gid == 0 {
+			gid = k.gid(uint32(c)) + 1
+		}
+		out[i] = gid - 1
+	}
 }
 
 func (k *keyColumn) numberGids(b *batch) ([]uint32, error) {

@@ -12,14 +12,33 @@ const QuantileExact = 1 << 20
 // SketchError is the relative error of a quantile sketch.
 const SketchError = 0.01
 
-// quantileState collects the numbers of one group for quantiles, median and hist. Up to
-// QuantileExact values are kept; beyond that they are counted in a DDSketch. The zero value is empty.
+// quantileState collects the numbers of one group for quantiles and median. Small whole numbers are
+// counted, however many they are. Otherwise up to QuantileExact values are kept, and beyond that they
+// are counted in a DDSketch. Which it is depends on the values alone. The zero value is empty.
 type quantileState struct {
+	counts []uint32 // by value, while all are whole and below countedMax
+	n      uint64   // values in counts
 	values []float64
 	sketch *sketch
+	listed bool // a value came that counts cannot hold
+}
+
+const countedMax = 1 << 16
+
+// counted returns the value as an index of counts.
+func counted(f float64) (int, bool) {
+	i := int(f)
+	return i, f >= 0 && f < countedMax && float64(i) == f && (i != 0 || !math.Signbit(f))
 }
 
 func (s *quantileState) add(f float64) {
+	if !s.listed {
+		if i, ok := counted(f); ok {
+			s.count(i, 1)
+			return
+		}
+		s.list()
+	}
 	if s.sketch != nil {
 		s.sketch.add(f, 1)
 		return
@@ -30,15 +49,37 @@ func (s *quantileState) add(f float64) {
 	}
 }
 
-func (s *quantileState) addTimes(f float64, count uint64) {
-	if s.sketch == nil && uint64(len(s.values))+count <= QuantileExact {
-		for range count {
-			s.values = append(s.values, f)
-		}
+func (s *quantileState) count(i int, times uint32) {
+	if i >= len(s.counts) {
+		s.counts = append(s.counts, make([]uint32, i+1-len(s.counts))...)
+	}
+	if s.counts[i]+times < times {
+		s.list() // more of one value than 32 bits count
+		s.sketch.add(float64(i), uint64(times))
 		return
 	}
-	s.toSketch()
-	s.sketch.add(f, count)
+	s.counts[i] += times
+	s.n += uint64(times)
+}
+
+// list turns counted values into listed ones.
+func (s *quantileState) list() {
+	counts, n := s.counts, s.n
+	s.counts, s.n, s.listed = nil, 0, true
+	if n > QuantileExact {
+		s.sketch = newSketch()
+	}
+	for i, times := range counts {
+		switch {
+		case times == 0:
+		case s.sketch != nil:
+			s.sketch.add(float64(i), uint64(times))
+		default:
+			for range times {
+				s.values = append(s.values, float64(i))
+			}
+		}
+	}
 }
 
 func (s *quantileState) toSketch() {
@@ -54,26 +95,53 @@ func (s *quantileState) toSketch() {
 
 // merge adds o, which stays as it is but for the order of its values.
 func (s *quantileState) merge(o *quantileState) {
-	switch {
-	case s.sketch == nil && o.sketch == nil && len(s.values)+len(o.values) <= QuantileExact:
+	if !o.listed {
+		s.mergeCounts(o)
+		return
+	}
+	if !s.listed {
+		s.list()
+	}
+	if s.sketch == nil && o.sketch == nil && len(s.values)+len(o.values) <= QuantileExact {
 		if len(s.values) == 0 {
 			s.values = o.values[:len(o.values):len(o.values)]
 		} else {
 			s.values = append(s.values, o.values...)
 		}
-	default:
+		return
+	}
+	s.toSketch()
+	if o.sketch != nil {
+		s.sketch.merge(o.sketch)
+	}
+	for _, f := range o.values {
+		s.sketch.add(f, 1)
+	}
+}
+
+func (s *quantileState) mergeCounts(o *quantileState) {
+	if s.listed && s.sketch == nil && uint64(len(s.values))+o.n > QuantileExact {
 		s.toSketch()
-		if o.sketch != nil {
-			s.sketch.merge(o.sketch)
-		}
-		for _, f := range o.values {
-			s.sketch.add(f, 1)
+	}
+	for i, times := range o.counts {
+		switch {
+		case times == 0:
+		case !s.listed:
+			s.count(i, times)
+		case s.sketch != nil:
+			s.sketch.add(float64(i), uint64(times))
+		default:
+			for range times {
+				s.values = append(s.values, float64(i))
+			}
 		}
 	}
 }
 
+func (s *quantileState) empty() bool { return s.n == 0 && len(s.values) == 0 && s.sketch == nil }
+
 func (s *quantileState) sizeBytes() int {
-	n := 8 * cap(s.values)
+	n := 8*cap(s.values) + 4*cap(s.counts)
 	if s.sketch != nil {
 		n += 8*(cap(s.sketch.positive.counts)+cap(s.sketch.negative.counts)) + 128
 	}
@@ -88,6 +156,13 @@ func (s *quantileState) quantiles(qs []float64) (results []float64, ok bool) {
 	if s.sketch != nil {
 		for i, q := range qs {
 			results[i] = s.sketch.quantile(q)
+		}
+		return results, true
+	}
+	if s.n > 0 {
+		for i, q := range qs {
+			low, fraction := rankOf(q, int(s.n))
+			results[i] = interpolate(s.ranked(low), s.ranked(min(low+1, int(s.n)-1)), fraction)
 		}
 		return results, true
 	}
@@ -107,6 +182,16 @@ func (s *quantileState) quantiles(qs []float64) (results []float64, ok bool) {
 		results[i] = interpolate(s.values[low], s.values[min(low+1, n-1)], fraction)
 	}
 	return results, true
+}
+
+// ranked returns the value of a rank among counted ones.
+func (s *quantileState) ranked(rank int) float64 {
+	for i, times := range s.counts {
+		if rank -= int(times); rank < 0 {
+			return float64(i)
+		}
+	}
+	return 0
 }
 
 func rankOf(q float64, n int) (low int, fraction float64) {

@@ -152,7 +152,7 @@ type statsWorker struct {
 	table   *groupTable
 	states  []aggregate
 	filters []*blockFilter // of the conditions, for the open segment
-	empty   []bool
+	scratch scratch
 	subset  []uint16
 	groups  []uint32
 }
@@ -196,13 +196,12 @@ func (w *statsWorker) open(v *view) error {
 			return err
 		}
 	}
-	scratch := &scratch{}
 	for i, c := range w.pass.conds {
 		b, err := w.pass.x.bind(c, v)
 		if err != nil {
 			return err
 		}
-		w.filters[i] = newBlockFilter(w.pass.x, v, b.resolve(), scratch)
+		w.filters[i] = newBlockFilter(w.pass.x, v, b.resolve(), &w.scratch)
 	}
 	return nil
 }

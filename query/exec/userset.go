@@ -14,9 +14,15 @@ type idSet struct {
 	words []uint64 // nil while list is in use
 }
 
+// listMax is the number of members up to which a list is smaller than a bitmap of ids below bound.
+func listMax(bound int) int { return max(32, bound/64) }
+
 // add adds id; bound is larger than every id that the set will ever see. It returns by how many
 // bytes the set grew.
-func (s *idSet) add(id uint32, bound int) int {
+func (s *idSet) add(id uint32, bound int) int { return s.addMost(id, bound, listMax(bound)) }
+
+// addMost is add to a set that becomes a bitmap with more than most members.
+func (s *idSet) addMost(id uint32, bound, most int) int {
 	if s.words != nil {
 		if w := int(id >> 6); w < len(s.words) {
 			s.words[w] |= 1 << (id & 63)
@@ -31,16 +37,16 @@ func (s *idSet) add(id uint32, bound int) int {
 		s.list = append(s.list, id)
 		return 0
 	}
-	return s.growFor(id, bound)
+	return s.growFor(id, bound, most)
 }
 
-func (s *idSet) growFor(id uint32, bound int) int {
+func (s *idSet) growFor(id uint32, bound, most int) int {
 	before := s.sizeBytes()
 	if len(s.list) >= 32 {
 		s.compact()
 	}
 	switch {
-	case len(s.list) > max(32, bound/64):
+	case len(s.list) > most:
 		s.toWords(bound)
 		s.words[id>>6] |= 1 << (id & 63)
 	case len(s.list) > cap(s.list)/2 || cap(s.list) == 0:
@@ -79,7 +85,7 @@ func (s *idSet) toWords(bound int) {
 
 // addBitmap adds every member of b.
 func (s *idSet) addBitmap(b *roaring.Bitmap, bound int) {
-	if s.words == nil && len(s.list)+int(b.GetCardinality()) > max(32, bound/64) {
+	if s.words == nil && len(s.list)+int(b.GetCardinality()) > listMax(bound) {
 		s.toWords(bound)
 	}
 	it := b.ManyIterator()
