@@ -276,10 +276,30 @@ func gatherRuns[T any](v *Vector, out []T, rows []uint16, values []T, absent T) 
 			out[i] = absent
 			continue
 		}
-		for pos >= end {
-			run++
+		if pos >= end {
+			run = nextRun(v.Ends, run, uint32(pos))
 			end = int(v.Ends[run])
 		}
 		out[i] = values[run]
 	}
+}
+
+// nextRun returns the first run after run that ends beyond pos; there is one. It looks ahead in growing
+// steps, as the rows wanted may be few.
+func nextRun(ends []uint32, run int, pos uint32) int {
+	run++
+	if ends[run] > pos {
+		return run
+	}
+	step := 1
+	for run+step < len(ends) && ends[run+step] <= pos {
+		run += step
+		step *= 2
+	}
+	for ; step > 0; step /= 2 {
+		if run+step < len(ends) && ends[run+step] <= pos {
+			run += step
+		}
+	}
+	return run + 1
 }
