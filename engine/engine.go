@@ -23,7 +23,7 @@ import (
 
 // DB is an open data directory. It is safe for concurrent use.
 //
-// Lock order: merging, sealing, installing, DB.mu, Tenant.commitMu, Tenant.mu; DB.hot is taken alone.
+// Lock order: merging, sealing, installing, DB.mu, Tenant.commitMu, Tenant.mu, DB.hot.
 type DB struct {
 	dir   string
 	opt   Options

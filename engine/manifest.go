@@ -124,8 +124,6 @@ type segmentHandle struct {
 
 func (h *segmentHandle) span() spanKey { return spanKey{h.Day, h.To} }
 
-func (h *segmentHandle) overlaps(from, to int64) bool { return h.TimeMin < to && h.TimeMax >= from }
-
 // readerChunk is the number under which the cache keeps the Reader itself.
 const readerChunk = segment.ChunkID(math.MaxUint32)
 

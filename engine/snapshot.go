@@ -192,7 +192,7 @@ func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {
 	if value == nil {
 		return out, nil
 	}
-	if _, err := out.ReadFrom(bytes.NewReader(value)); err == nil {
+	if _, err = out.ReadFrom(bytes.NewReader(value)); err == nil {
 		err = out.Validate()
 	}
 	if err != nil {
