@@ -86,6 +86,9 @@ func (cmd *demoCmd) Run(ctx context.Context, c *console) (err error) {
 		}
 	}
 	program := programName()
+	if cmd.Data == "" {
+		fmt.Fprintf(c.out, "\nThe sample stays in %s until you delete it.", dir)
+	}
 	fmt.Fprintf(c.out, `
 Go on with the same events:
   %[1]s query --data %[2]s '* | facets 5'
