@@ -14,11 +14,13 @@ import (
 	"cairn/server/api"
 )
 
-// client talks to a server; requests that may be repeated are, for about a minute.
+// client talks to a server.
 type client struct {
 	base   string
 	tenant string
-	http   http.Client
+	// patient repeats, for about half a minute, what failed for a reason that can pass.
+	patient bool
+	http    http.Client
 	// reached says that the server has answered before: only then is a lost connection waited out,
 	// and a wrong address told at once.
 	reached bool
@@ -31,16 +33,13 @@ const (
 )
 
 // post sends a body and returns that of a success (200) or of the given other status. Another answer
-// is an *api.Error. Failures that can pass are tried again with the same bytes.
-func (c *client) post(ctx context.Context, path string, params url.Values, header http.Header, body []byte, accept int) ([]byte, error) {
-	if params == nil {
-		params = url.Values{}
-	}
-	params.Set("tenant", c.tenant)
+// is an *api.Error.
+func (c *client) post(ctx context.Context, path string, header http.Header, body []byte, accept int) ([]byte, error) {
+	path += "?" + url.Values{"tenant": {c.tenant}}.Encode()
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
-		answer, wait, err := c.once(ctx, path+"?"+params.Encode(), header, body, accept)
-		if err == nil || wait < 0 || attempt == attemptsMax {
+		answer, wait, err := c.once(ctx, path, header, body, accept)
+		if err == nil || wait < 0 || !c.patient || attempt == attemptsMax {
 			return answer, err
 		}
 		select {

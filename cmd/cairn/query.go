@@ -37,7 +37,7 @@ Examples:
 type question struct {
 	target
 	TZ     string   `name:"tz" help:"Zone of days, weeks and printed times (default: the tenant's)." placeholder:"ZONE"`
-	Memory byteSize `help:"Memory that the query may use." default:"512MiB" placeholder:"SIZE"`
+	Memory byteSize `help:"Memory that the query may use; a server has its own limit." default:"512MiB" placeholder:"SIZE"`
 	Query  string   `arg:"" help:"The query; - reads it from standard input."`
 }
 
@@ -105,7 +105,7 @@ func (q *question) fromData(text string, answer func(query.Source, query.Options
 	return nil
 }
 
-// ask sends the query to the server and prints the answer as it comes.
+// ask sends the query to the server and prints its answer.
 func (q *question) ask(ctx context.Context, c *console, path string, request api.QueryRequest) error {
 	body, err := json.Marshal(request)
 	if err != nil {
@@ -113,7 +113,7 @@ func (q *question) ask(ctx context.Context, c *console, path string, request api
 	}
 	server := client{base: q.Server, tenant: q.Tenant}
 	header := http.Header{"Content-Type": {"application/json"}}
-	answer, err := server.post(ctx, path, nil, header, body, http.StatusOK)
+	answer, err := server.post(ctx, path, header, body, http.StatusOK)
 	if err != nil {
 		return &queryError{text: request.Query, err: err}
 	}

@@ -30,7 +30,7 @@ type rejectedRow func(row int, reason, field, message string) error
 func (cmd *importCmd) openSink(now time.Time) (sink, error) {
 	if cmd.Server != "" {
 		return &serverSink{
-			client: client{base: cmd.Server, tenant: cmd.Tenant},
+			client: client{base: cmd.Server, tenant: cmd.Tenant, patient: true},
 			run:    rand.Text(),
 		}, nil
 	}
@@ -123,7 +123,7 @@ func (s *serverSink) send(ctx context.Context) (*api.EventsAnswer, error) {
 		"Content-Type":   {"application/x-ndjson"},
 		"Cairn-Batch-Id": {fmt.Sprintf("%s-%d", s.run, s.sent)},
 	}
-	text, err := s.client.post(ctx, "/v1/events", nil, header, s.body, http.StatusUnprocessableEntity)
+	text, err := s.client.post(ctx, "/v1/events", header, s.body, http.StatusUnprocessableEntity)
 	if err != nil {
 		return nil, err
 	}
