@@ -3,6 +3,8 @@ package exec
 import (
 	"math"
 	"slices"
+
+	"cairn/query/scalar"
 )
 
 // QuantileExact is the number of values up to which a quantile is exact. A state with more becomes
@@ -162,7 +164,7 @@ func (s *quantileState) quantiles(qs []float64) (results []float64, ok bool) {
 	if s.n > 0 {
 		for i, q := range qs {
 			low, fraction := rankOf(q, int(s.n))
-			results[i] = interpolate(s.ranked(low), s.ranked(min(low+1, int(s.n)-1)), fraction)
+			results[i] = scalar.Between(s.ranked(low), s.ranked(min(low+1, int(s.n)-1)), fraction)
 		}
 		return results, true
 	}
@@ -179,7 +181,7 @@ func (s *quantileState) quantiles(qs []float64) (results []float64, ok bool) {
 	selectRanks(s.values, slices.Compact(ranks))
 	for i, q := range qs {
 		low, fraction := rankOf(q, n)
-		results[i] = interpolate(s.values[low], s.values[min(low+1, n-1)], fraction)
+		results[i] = scalar.Between(s.values[low], s.values[min(low+1, n-1)], fraction)
 	}
 	return results, true
 }
@@ -198,13 +200,6 @@ func rankOf(q float64, n int) (low int, fraction float64) {
 	position := q * float64(n-1)
 	low = min(int(position), n-1)
 	return low, position - float64(low)
-}
-
-func interpolate(a, b, fraction float64) float64 {
-	if fraction == 0 || a == b {
-		return a
-	}
-	return a + (b-a)*fraction
 }
 
 // selectRanks reorders values so that those at the given ascending ranks stand where a sort would

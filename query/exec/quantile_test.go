@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"cairn/query/scalar"
 )
 
 func TestQuantilesEqualThoseOfASort(t *testing.T) {
@@ -25,7 +27,7 @@ func TestQuantilesEqualThoseOfASort(t *testing.T) {
 		slices.Sort(values)
 		for i, q := range qs {
 			low, fraction := rankOf(q, len(values))
-			want := interpolate(values[low], values[min(low+1, len(values)-1)], fraction)
+			want := scalar.Between(values[low], values[min(low+1, len(values)-1)], fraction)
 			if got[i] != want {
 				t.Fatalf("q=%v: %v, want %v", q, got[i], want)
 			}

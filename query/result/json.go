@@ -3,6 +3,7 @@ package result
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -132,7 +133,7 @@ func AppendValue(dst []byte, v event.Value, zone *time.Location) []byte {
 	case event.KindString:
 		return event.AppendString(dst, v.AsString())
 	case event.KindList, event.KindObject:
-		return append(dst, v.Text()...)
+		return appendList(dst, v.Text())
 	case event.KindTime:
 		return appendTime(dst, v.AsInt(), zone)
 	case event.KindDuration:
@@ -140,6 +141,42 @@ func AppendValue(dst []byte, v event.Value, zone *time.Location) []byte {
 	default:
 		return append(dst, "null"...)
 	}
+}
+
+// appendList appends compact JSON text, with the integers beyond ±2^53 in it as strings.
+func appendList(dst []byte, text string) []byte {
+	const shortest = len("9007199254740993")
+	for len(text) > 0 {
+		n := 1
+		switch c := text[0]; {
+		case c == '"':
+			for n < len(text) && text[n] != '"' {
+				if text[n] == '\\' {
+					n++
+				}
+				n++
+			}
+			n = min(n+1, len(text))
+		case c == '-' || c >= '0' && c <= '9':
+			for n < len(text) && strings.IndexByte("0123456789.eE+-", text[n]) >= 0 {
+				n++
+			}
+			number := text[:n]
+			if n >= shortest && !strings.ContainsAny(number, ".eE") {
+				i, err := strconv.ParseInt(number, 10, 64)
+				if err != nil || i > exactIntMax || i < -exactIntMax {
+					dst = append(dst, '"')
+					dst = append(dst, number...)
+					dst = append(dst, '"')
+					text = text[n:]
+					continue
+				}
+			}
+		}
+		dst = append(dst, text[:n]...)
+		text = text[n:]
+	}
+	return dst
 }
 
 func appendTime(dst []byte, nanos int64, zone *time.Location) []byte {

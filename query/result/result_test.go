@@ -75,6 +75,19 @@ func TestNDJSON(t *testing.T) {
 	}
 }
 
+func TestListsInJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`[9007199254740992,-9007199254740993,1]`:                `[9007199254740992,"-9007199254740993",1]`,
+		`[["9007199254740993\\"",{"k\"":12345678901234567890}]`: `[["9007199254740993\\"",{"k\"":"12345678901234567890"}]`,
+		`[1.2345678901234567890,1e300,12345678901234567e2]`:     `[1.2345678901234567890,1e300,12345678901234567e2]`,
+		`[true,null,[]]`: `[true,null,[]]`,
+	} {
+		if got := string(AppendValue(nil, event.List(text), nil)); got != want {
+			t.Errorf("%s: got %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestCSV(t *testing.T) {
 	want := "time,channel,n,rate,wait,tags,any,none\n" +
 		"2025-06-01T00:00:00+02:00,\"q\"\"r, 1\",1234567,0.25,90,\"[\"\"a\"\",1]\",1152921504606846976,\n" +

@@ -10,7 +10,7 @@
 //   - A duration is a number of seconds; the text table writes it for people (1m30s, 2d 4h).
 //   - JSON numbers are finite. An integer beyond ±2^53 is a string. A whole float keeps its ".0",
 //     so that what was stored as a float is read back as one.
-//   - A list is its JSON text as it was stored.
+//   - A list is its JSON text as it was stored; in JSON with integers beyond ±2^53 as strings.
 //
 // CSV keeps null apart from the empty string: null is an empty cell, "" is a quoted one.
 package result

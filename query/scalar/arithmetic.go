@@ -259,12 +259,21 @@ func Interpolate(n int, q float64, at func(i int) event.Value) event.Value {
 		b = at(low + 1)
 	}
 	if a.IsNumber() {
-		x, y := a.AsFloat(), b.AsFloat()
-		if fraction == 0 || x == y {
-			return event.Float(x)
-		}
-		return Finite(x + (y-x)*fraction)
+		return Finite(Between(a.AsFloat(), b.AsFloat(), fraction))
 	}
-	step := int64(math.Round(float64(b.AsInt()-a.AsInt()) * fraction))
-	return event.FromBits(a.Kind(), uint64(a.AsInt()+step), "")
+	distance := uint64(b.AsInt()) - uint64(a.AsInt()) // of ascending values, also where an int64 is too small
+	step := uint64(math.Round(float64(distance) * fraction))
+	return event.FromBits(a.Kind(), uint64(a.AsInt())+step, "")
+}
+
+// Between returns what lies a fraction of the way from a to b.
+func Between(a, b, fraction float64) float64 {
+	distance := b - a
+	switch {
+	case fraction == 0 || distance == 0:
+		return a
+	case math.IsInf(distance, 0):
+		return a*(1-fraction) + b*fraction
+	}
+	return a + distance*fraction
 }

@@ -132,11 +132,11 @@ func (c *Calendar) Instant(i syntax.Instant, now int64) int64 {
 	case syntax.InstantNow:
 		return now
 	case syntax.InstantDate:
-		return c.first(clampNanos(i.Wall))
+		return firstInstant(c.location, i.Wall)
 	case syntax.InstantExact:
 		return clampNanos(i.Wall)
 	default:
-		return clampNanos(i.In(c.location, time.Unix(0, now)))
+		return localInstant(c.location, i.Wall)
 	}
 }
 

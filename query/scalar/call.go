@@ -55,7 +55,7 @@ func (c *compiler) call(e *syntax.Call) (Func, bool, error) {
 	case e.Name == "weekday" && n == 1:
 		return c.apply1(e.Args[0], c.weekday)
 	case e.Name == "bucket" && n == 2:
-		return c.apply2(e.Args[0], e.Args[1], bucketWidth)
+		return c.bucket(e)
 	case e.Name == "bucket" && n > 2:
 		return c.bucketEdges(e)
 	}

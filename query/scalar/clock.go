@@ -42,8 +42,8 @@ func ParseTime(s string, zone *time.Location) (nanos int64, ok bool) {
 		}
 	}
 	for _, layout := range localLayouts {
-		if t, err := time.ParseInLocation(layout, s, zone); err == nil {
-			return clampNanos(t), true
+		if t, err := time.Parse(layout, s); err == nil {
+			return localInstant(zone, t), true
 		}
 	}
 	return 0, false
@@ -51,13 +51,34 @@ func ParseTime(s string, zone *time.Location) (nanos int64, ok bool) {
 
 // firstInstant is the first instant of a date, given as its midnight in UTC, in a zone.
 func firstInstant(zone *time.Location, midnight time.Time) int64 {
-	c := Calendar{location: zone}
 	wall := clampNanos(midnight)
-	if wall == math.MinInt64 || wall > math.MaxInt64-dayNanos {
+	if isFar(wall) {
 		return wall
 	}
-	c.spans = []zoneSpan{lookupSpan(zone, wall)}
-	return c.first(wall)
+	return around(zone, wall).first(wall)
+}
+
+// localInstant is when the clock of a zone shows a reading, given as if it were UTC: the earlier of two
+// such instants, and of a reading that the clocks skip what the clock before the change calls so.
+func localInstant(zone *time.Location, reading time.Time) int64 {
+	wall := clampNanos(reading)
+	if isFar(wall) {
+		return wall
+	}
+	c := around(zone, wall)
+	at := c.first(wall)
+	if at+c.span(at).offset != wall {
+		at = wall - c.span(at-1).offset
+	}
+	return at
+}
+
+// isFar reports whether a reading of the clock is too near to the ends of time to be moved by a zone.
+func isFar(wall int64) bool { return wall < math.MinInt64+dayNanos || wall > math.MaxInt64-dayNanos }
+
+// around is a calendar that knows a zone around an instant.
+func around(zone *time.Location, at int64) *Calendar {
+	return &Calendar{location: zone, spans: []zoneSpan{lookupSpan(zone, at)}}
 }
 
 // time is time(x).

@@ -30,12 +30,13 @@
 // ceil give an integer when it fits in int64. log is natural. log, sqrt and pow outside of their domain
 // are null. pow of integers is an integer when it is exact. abs and bucket also take durations.
 //
-// bucket(x, width) is the lower edge of the bucket, a multiple of width. bucket(x, e1, e2, …) is a
-// label: "<e1", "e1..e2" (e1 included, e2 not), …, ">=en".
+// bucket(x, width) is the lower edge of the bucket, the multiple of the width as decimals have it:
+// bucket(0.35, 0.1) is 0.3. bucket(x, e1, e2, …) is a label: "<e1", "e1..e2" (e1 included, e2 not), …, ">=en".
 //
-// Time. time("…") reads RFC 3339, a date, or a date-time in the query's zone, with T or a blank between;
-// of a number it takes seconds below 1e11, milliseconds below 1e14, microseconds below 1e17, else
-// nanoseconds. weekday counts from 1, Monday, to 7, Sunday.
+// Time. time("…") reads RFC 3339, a date, or a date-time in the query's zone, with T or a blank between.
+// Of a date-time that the clocks show twice the earlier is meant; one that they skip is what the clock
+// before the change would have called so. A number is seconds below 1e11, milliseconds below 1e14,
+// microseconds below 1e17, else nanoseconds. weekday counts from 1, Monday, to 7, Sunday.
 //
 // Bins. Units up to an hour are counted in elapsed time from local midnight; the last bucket ends at the
 // next midnight. Units of several hours follow the clock on the wall: bin(6h) starts at 0, 6, 12 and 18

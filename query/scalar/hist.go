@@ -3,6 +3,7 @@ package scalar
 import (
 	"math"
 	"slices"
+	"strconv"
 
 	"cairn/engine/event"
 	"cairn/query/syntax"
@@ -46,33 +47,32 @@ func HistCounts(xs []float64, times []int64, numbers bool) event.Value {
 	least, greatest := slices.Min(xs), slices.Max(xs)
 	lower := func(edge float64) event.Value {
 		if numbers {
-			return event.Float(edge).Canonical()
+			return event.Float(max(-math.MaxFloat64, edge)).Canonical()
 		}
 		return event.Duration(int64(edge))
 	}
 	if least == greatest {
 		return pairs([]event.Value{lower(least)}, []int64{total})
 	}
-	factor, power := 1.0, 0
+	var width step
 	if numbers {
 		fractions := slices.ContainsFunc(xs, func(x float64) bool { return x != math.Trunc(x) })
-		factor, power = decimalWidth(least, greatest, fractions)
+		width = decimalWidth(least, greatest, fractions)
 	} else {
-		factor = clockWidth(least, greatest)
+		width = clockWidth(least, greatest)
 	}
-	number := func(x float64) float64 { return math.Floor(scale(x, -power) / factor) }
-	first := number(least)
-	counts := make([]int64, int(number(greatest)-first)+1)
+	first := width.number(least)
+	counts := make([]int64, int(width.number(greatest)-first)+1)
 	for i, x := range xs {
 		n := int64(1)
 		if times != nil {
 			n = times[i]
 		}
-		counts[int(number(x)-first)] += n
+		counts[int(width.number(x)-first)] += n
 	}
 	edges := make([]event.Value, len(counts))
 	for i := range edges {
-		edges[i] = lower(scale((first+float64(i))*factor, power))
+		edges[i] = lower(width.edge(first + float64(i)))
 	}
 	return pairs(edges, counts)
 }
@@ -85,34 +85,27 @@ func pairs(edges []event.Value, counts []int64) event.Value {
 	return ListOf(list, nil)
 }
 
-// scale is x × 10^power, exact to the last digit for small powers.
-func scale(x float64, power int) float64 {
-	if power < 0 {
-		return x / math.Pow(10, float64(-power))
-	}
-	return x * math.Pow(10, float64(power))
-}
-
-func decimalWidth(least, greatest float64, fractions bool) (factor float64, power int) {
-	power = int(math.Floor(math.Log10(greatest/histBucketsMax-least/histBucketsMax))) - 1
+func decimalWidth(least, greatest float64, fractions bool) step {
+	power := int(math.Floor(math.Log10(greatest/histBucketsMax-least/histBucketsMax))) - 1
 	if !fractions {
 		power = max(power, 0)
 	}
 	for ; ; power++ {
-		for _, factor := range [...]float64{1, 2, 5} {
-			if fits(scale(least, -power)/factor, scale(greatest, -power)/factor) {
-				return factor, power
+		for _, factor := range [...]string{"1", "2", "5"} {
+			width, _ := strconv.ParseFloat(factor+"e"+strconv.Itoa(power), 64)
+			if s := newStep(width); width > 0 && s.fit(least, greatest) {
+				return s
 			}
 		}
 	}
 }
 
-func clockWidth(least, greatest float64) float64 {
+func clockWidth(least, greatest float64) step {
 	second, minute, hour, day := 1e9, 60e9, 3600e9, float64(dayNanos)
 	for unit := 1.0; unit < second; unit *= 10 {
 		for _, width := range [...]float64{unit, 2 * unit, 5 * unit} {
-			if fits(least/width, greatest/width) {
-				return width
+			if s := newStep(width); s.fit(least, greatest) {
+				return s
 			}
 		}
 	}
@@ -121,20 +114,23 @@ func clockWidth(least, greatest float64) float64 {
 		minute, 2 * minute, 5 * minute, 10 * minute, 15 * minute, 30 * minute,
 		hour, 2 * hour, 3 * hour, 6 * hour, 12 * hour,
 	} {
-		if fits(least/width, greatest/width) {
-			return width
+		if s := newStep(width); s.fit(least, greatest) {
+			return s
 		}
 	}
 	for unit := day; ; unit *= 10 {
 		for _, width := range [...]float64{unit, 2 * unit, 5 * unit} {
-			if fits(least/width, greatest/width) {
-				return width
+			if s := newStep(width); s.fit(least, greatest) {
+				return s
 			}
 		}
 	}
 }
 
-func fits(first, last float64) bool { return math.Floor(last)-math.Floor(first) < histBucketsMax }
+// fit reports whether a few buckets suffice for all numbers from least to greatest.
+func (s step) fit(least, greatest float64) bool {
+	return s.number(greatest)-s.number(least) < histBucketsMax
+}
 
 // HistEdges is hist(x, e1, e2, …): how many values lie in [e1, e2), [e2, e3), …, and at or above the
 // last edge. Values below the first edge, and those of another kind than the edges, are not counted.

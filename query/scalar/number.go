@@ -172,12 +172,34 @@ func bucketWidth(x, width event.Value) event.Value {
 			return event.FromBits(x.Kind(), uint64(product), "")
 		}
 	case numbers:
-		w := width.AsFloat()
-		if w > 0 {
-			return Finite(math.Floor(x.AsFloat()/w) * w)
+		if w := width.AsFloat(); w > 0 {
+			return newStep(w).bucket(x)
 		}
 	}
 	return event.Null
+}
+
+// bucket is bucket(x, width) of numbers, of which one is a float.
+func (s step) bucket(x event.Value) event.Value { return Finite(s.edge(s.number(x.AsFloat()))) }
+
+// bucket compiles bucket(x, width).
+func (c *compiler) bucket(e *syntax.Call) (Func, bool, error) {
+	width, fixed, err := c.value(e.Args[1])
+	if err != nil {
+		return nil, false, err
+	}
+	if fixed {
+		if w := width(nil); w.Kind() == event.KindFloat && w.AsFloat() > 0 {
+			s := newStep(w.AsFloat())
+			return c.apply1(e.Args[0], func(x event.Value) event.Value {
+				if !x.IsNumber() {
+					return event.Null
+				}
+				return s.bucket(x)
+			})
+		}
+	}
+	return c.apply2(e.Args[0], e.Args[1], bucketWidth)
 }
 
 // bucketEdges compiles bucket(x, e1, e2, …).

@@ -16,6 +16,9 @@ func Resolve(r *syntax.Range, calendar *Calendar, now int64) (event.TimeRange, e
 	switch r.Kind {
 	case syntax.RangeOn:
 		day := calendar.Day(calendar.Instant(r.From, now))
+		if r.From.Kind == syntax.InstantDate {
+			day = floorDiv(clampNanos(r.From.Wall), dayNanos) // also one that the zone skipped
+		}
 		return event.TimeRange{From: calendar.DayStart(day), To: calendar.DayStart(day + 1)}, nil
 	case syntax.RangeBetween:
 		got := event.TimeRange{From: calendar.Instant(r.From, now), To: calendar.Instant(r.To, now)}

@@ -95,24 +95,18 @@ func TestPositions(t *testing.T) {
 }
 
 func TestInstant(t *testing.T) {
-	zone, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Date(2025, 6, 30, 12, 0, 0, 0, time.UTC)
-	for text, want := range map[string]string{
-		"2025-06-01":                    "2025-06-01T00:00:00+02:00",
-		"2025-01-01":                    "2025-01-01T00:00:00+01:00",
-		"2025-06-01T10:30":              "2025-06-01T10:30:00+02:00",
-		`"2025-06-01 10:30:05"`:         "2025-06-01T10:30:05+02:00",
-		"2025-06-01T10:30:00Z":          "2025-06-01T12:30:00+02:00",
-		"2025-06-01T10:30:00.5+08:00":   "2025-06-01T04:30:00.5+02:00",
-		"now":                           "2025-06-30T14:00:00+02:00",
-		`"2025-06-01T10:30:00.000001Z"`: "2025-06-01T12:30:00.000001+02:00",
+	for text, want := range map[string]Instant{
+		"2025-06-01":                    {Kind: InstantDate, Wall: time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)},
+		"2025-06-01T10:30":              {Kind: InstantLocal, Wall: time.Date(2025, 6, 1, 10, 30, 0, 0, time.UTC)},
+		`"2025-06-01 10:30:05"`:         {Kind: InstantLocal, Wall: time.Date(2025, 6, 1, 10, 30, 5, 0, time.UTC)},
+		"2025-06-01T10:30:00Z":          {Kind: InstantExact, Wall: time.Date(2025, 6, 1, 10, 30, 0, 0, time.UTC)},
+		"2025-06-01T10:30:00.5+08:00":   {Kind: InstantExact, Wall: time.Date(2025, 6, 1, 2, 30, 0, 5e8, time.UTC)},
+		"now":                           {Kind: InstantNow},
+		`"2025-06-01T10:30:00.000001Z"`: {Kind: InstantExact, Wall: time.Date(2025, 6, 1, 10, 30, 0, 1000, time.UTC)},
 	} {
-		q := mustParse(t, "* from "+text+" to 2026-01-01")
-		if got := q.Range.From.In(zone, now).Format(time.RFC3339Nano); got != want {
-			t.Errorf("%s: got %s, want %s", text, got, want)
+		got := mustParse(t, "* from "+text+" to 2026-01-01").Range.From
+		if got.Kind != want.Kind || !got.Wall.Equal(want.Wall) {
+			t.Errorf("%s: got %v %s, want %v %s", text, got.Kind, got.Wall, want.Kind, want.Wall)
 		}
 	}
 }

@@ -119,18 +119,6 @@ type Instant struct {
 	Wall time.Time
 }
 
-// In returns the instant in a zone. now serves `now`.
-func (i Instant) In(zone *time.Location, now time.Time) time.Time {
-	switch i.Kind {
-	case InstantNow:
-		return now.In(zone)
-	case InstantExact:
-		return i.Wall.In(zone)
-	}
-	w := i.Wall
-	return time.Date(w.Year(), w.Month(), w.Day(), w.Hour(), w.Minute(), w.Second(), w.Nanosecond(), zone)
-}
-
 // Unit is a unit of time.
 type Unit uint8
 
