@@ -35,12 +35,14 @@ func tinyTenants(t *testing.T, tenants int, byDay bool) {
 		out := make([]event.Event, perDay)
 		for i := range out {
 			at := enginetest.Start.Add(time.Duration(day-days)*24*time.Hour + time.Duration(i*tenant%3600)*time.Second)
-			out[i] = event.Event{Time: at.UnixNano(), Name: [...]string{"open", "view", "buy"}[i%3], User: fmt.Sprintf("user-%d-%d", tenant, i%7),
+			out[i] = event.Event{
+				Time: at.UnixNano(), Name: [...]string{"open", "view", "buy"}[i%3], User: fmt.Sprintf("user-%d-%d", tenant, i%7),
 				Fields: []event.Field{
 					{Name: "page", Value: event.String(fmt.Sprintf("/page/%d", i%5))},
 					{Name: "os", Value: event.String([...]string{"ios", "android"}[i%2])},
 					{Name: "latency_ms", Value: event.Int(int64(i*37%400 + tenant%10))},
-				}}
+				},
+			}
 		}
 		return out
 	}
