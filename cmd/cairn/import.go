@@ -51,6 +51,10 @@ others are stored. 1: the import stopped early.`
 // import then stays below 600 MB; less costs time.
 const importMemoryBytes = 420 << 20
 
+// manyEvents is from how many on an import advises to compact: until then, each command that opens the
+// directory reads the newest events from the log again, which takes less than a tenth of a second.
+const manyEvents = 100_000
+
 func (cmd *importCmd) Run(ctx context.Context, c *console) (err error) {
 	if err := cmd.resolve(); err != nil {
 		return err
@@ -96,6 +100,9 @@ func (cmd *importCmd) Run(ctx context.Context, c *console) (err error) {
 	l.print(c.out)
 	if err != nil {
 		return err
+	}
+	if cmd.Server == "" && l.ok >= manyEvents {
+		fmt.Fprintf(c.out, "for smaller files and faster answers: %s compact --data %s\n", programName(), shellQuote(cmd.Data))
 	}
 	if rejects.total > 0 && !cmd.AllowReject {
 		return errRejected
