@@ -259,6 +259,10 @@ func gatherRuns[T any](v *Vector, out []T, rows []uint16, values []T, absent T) 
 		}
 		return
 	}
+	if len(rows) >= runIndexMin {
+		gatherIndexed(v, out, rows, values, absent)
+		return
+	}
 	run, end := 0, 0
 	if len(v.Ends) > 0 {
 		end = int(v.Ends[0])

@@ -3,6 +3,7 @@ package segment
 import (
 	"math"
 	"sort"
+	"sync/atomic"
 
 	"cairn/engine/event"
 )
@@ -54,6 +55,8 @@ type Vector struct {
 	Scale   int64
 	Exp     uint8
 	RawBits bool
+
+	index atomic.Pointer[runIndex] // FormRuns: made when first wanted
 }
 
 // Numeric reports whether the vector holds numbers rather than dictionary codes.
@@ -137,5 +140,9 @@ var pow10 = [maxDecimalExp + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8
 
 // SizeBytes returns the memory that the vector holds, without its dictionary.
 func (v *Vector) SizeBytes() int {
-	return 208 + v.Present.sizeBytes() + 4*(cap(v.Ends)+cap(v.RunCodes)) + cap(v.U8) + 2*cap(v.U16) + 4*cap(v.U32) + 8*cap(v.U64)
+	index := 0
+	if v.Form == FormRuns {
+		index = 10 * (v.Len>>6 + 1)
+	}
+	return 216 + index + v.Present.sizeBytes() + 4*(cap(v.Ends)+cap(v.RunCodes)) + cap(v.U8) + 2*cap(v.U16) + 4*cap(v.U32) + 8*cap(v.U64)
 }

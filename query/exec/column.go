@@ -123,8 +123,8 @@ func (b *batch) row(i int) int {
 
 // users appends the dense user id of every selected row to dst.
 func (b *batch) users(dst []uint32) ([]uint32, error) {
-	if b.sel != nil && len(b.sel) < b.view.reader.BlockRows()/8 {
-		return b.sparseUsers(dst)
+	if b.sel != nil && len(b.sel) < b.view.reader.BlockRows()/4 {
+		return b.view.reader.AppendRowUsers(dst, b.block, b.sel)
 	}
 	ids, err := b.view.reader.RowUsers(b.block)
 	if err != nil {
@@ -137,38 +137,4 @@ func (b *batch) users(dst []uint32) ([]uint32, error) {
 		dst = append(dst, ids[row])
 	}
 	return dst, nil
-}
-
-// sparseUsers is users by way of the runs of users, which are far fewer than rows.
-func (b *batch) sparseUsers(dst []uint32) ([]uint32, error) {
-	users, starts, err := b.view.reader.UserRuns()
-	if err != nil {
-		return nil, err
-	}
-	first, _ := b.view.reader.BlockRange(b.block)
-	run := 0
-	for _, row := range b.sel {
-		at := uint32(first + int(row))
-		if starts[run+1] <= at {
-			run = gallop(starts, run+1, at)
-		}
-		dst = append(dst, users[run])
-	}
-	return dst, nil
-}
-
-// gallop returns the last i from from on with starts[i] <= at; starts[from] <= at, and the last of
-// starts is above it.
-func gallop(starts []uint32, from int, at uint32) int {
-	step := 1
-	for from+step < len(starts) && starts[from+step] <= at {
-		from += step
-		step *= 2
-	}
-	for ; step > 0; step /= 2 {
-		if from+step < len(starts) && starts[from+step] <= at {
-			from += step
-		}
-	}
-	return from
 }

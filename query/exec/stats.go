@@ -153,6 +153,7 @@ type statsWorker struct {
 	states  []aggregate
 	filters []*blockFilter // of the conditions, for the open segment
 	scratch scratch
+	pairs   *pairCounter // not nil: stands in for groups
 	subset  []uint16
 	groups  []uint32
 }
@@ -175,6 +176,9 @@ func (p *statsPass) newWorker() (consumer, error) {
 		return nil, err
 	}
 	w.filters = make([]*blockFilter, len(p.conds))
+	if w.countsOnly() {
+		w.pairs = &pairCounter{table: w.table}
+	}
 	w.resize()
 	return w, nil
 }
@@ -208,6 +212,11 @@ func (w *statsWorker) open(v *view) error {
 
 // take implements consumer.
 func (w *statsWorker) take(b *batch) error {
+	if w.pairs != nil {
+		if ok, err := w.pairs.take(b, w.states[0].(*countAggregate)); ok || err != nil {
+			return err
+		}
+	}
 	groups, err := w.table.groups(b)
 	if err != nil {
 		return err
@@ -276,6 +285,14 @@ func (w *statsWorker) groupsOf(b *batch, sel []uint16, groups []uint32) []uint32
 	return out
 }
 
+// flush brings groups up to date with what was counted beside them.
+func (w *statsWorker) flush() {
+	if w.pairs != nil {
+		w.pairs.flush(w.states[0].(*countAggregate))
+	}
+	w.resize()
+}
+
 // merge adds the groups and states of another worker.
 func (w *statsWorker) merge(o *statsWorker) {
 	to := w.table.merge(o.table)
@@ -299,6 +316,9 @@ func (p *statsPass) run(ctx context.Context, rng event.TimeRange, filter *condit
 		return nil, err
 	}
 	first := workers[0].(*statsWorker)
+	for _, w := range workers {
+		w.(*statsWorker).flush()
+	}
 	for _, w := range workers[1:] {
 		if err := p.x.Budget.Err(); err != nil {
 			return nil, err
