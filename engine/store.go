@@ -1,12 +1,10 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
@@ -23,16 +20,7 @@ import (
 	"cairn/engine/keys"
 )
 
-// FormatVersion is the version of everything in a data directory.
-//
-//	1  first version
-const FormatVersion = 1
-
-const (
-	formatFile   = "CAIRN"
-	storeDir     = "store"
-	formatPrefix = "cairn format "
-)
+const storeDir = "store"
 
 // store is the key-value store under the engine: Pebble, with the errors that Pebble would end the
 // process for turned into ErrFailed.
@@ -113,182 +101,6 @@ func openPebble(path string, o *pebble.Options) (db *pebble.DB, err error) {
 		}
 	}()
 	return pebble.Open(path, o)
-}
-
-// checkFormat reads the format file, or writes it into an empty directory.
-func (s *store) checkFormat() error {
-	name := s.fs.PathJoin(s.dir, formatFile)
-	data, err := readFile(s.fs, name)
-	if err == nil {
-		var version int
-		if _, err := fmt.Sscanf(string(data), formatPrefix+"%d\n", &version); err != nil {
-			return fmt.Errorf("%w: %s says %q", ErrNotCairn, formatFile, data)
-		}
-		if version > FormatVersion {
-			return fmt.Errorf("%w: format %d, this program knows up to %d: use the newer program", ErrNewerFormat, version, FormatVersion)
-		}
-		return nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	names, err := s.fs.List(s.dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name != "LOCK" && name != formatFile+".new" {
-			return fmt.Errorf("%w: it has %s but no file %s", ErrNotCairn, name, formatFile)
-		}
-	}
-	return writeFile(s.fs, s.dir, formatFile, []byte(fmt.Sprintf("%s%d\n", formatPrefix, FormatVersion)))
-}
-
-func readFile(fs vfs.FS, name string) ([]byte, error) {
-	f, err := fs.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	stat, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	data := make([]byte, stat.Size())
-	if _, err := f.ReadAt(data, 0); err != nil && stat.Size() > 0 {
-		return nil, err
-	}
-	return data, nil
-}
-
-// writeFile makes a small file appear whole or not at all, for good.
-func writeFile(fs vfs.FS, dir, name string, data []byte) error {
-	path := fs.PathJoin(dir, name)
-	f, err := fs.Create(path+".new", vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return err
-	}
-	if err := fs.Rename(path+".new", path); err != nil {
-		return err
-	}
-	return syncDir(fs, dir)
-}
-
-// makeDir makes a directory, and those above it, for good.
-func makeDir(fs vfs.FS, dir string) error {
-	if _, err := fs.Stat(dir); err == nil {
-		return nil
-	}
-	parent := fs.PathDir(dir)
-	if parent != dir && parent != "" {
-		if err := makeDir(fs, parent); err != nil {
-			return err
-		}
-	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	return syncDir(fs, parent)
-}
-
-func syncDir(fs vfs.FS, dir string) error {
-	d, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if closeErr := d.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
-
-func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
-	p := &pebble.Options{
-		Cache:                       cache,
-		FS:                          storeFS{o.FS, s},
-		FormatMajorVersion:          pebble.FormatValueSeparation,
-		MemTableSize:                uint64(o.MemTableBytes),
-		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       2,
-		L0StopWritesThreshold:       32,
-		LBaseMaxBytes:               64 << 20,
-		MaxOpenFiles:                4096,
-		BytesPerSync:                1 << 20,
-		WALBytesPerSync:             512 << 10,
-		FlushDelayDeleteRange:       10 * time.Second,
-		CompactionConcurrencyRange:  func() (int, int) { return 1, 2 },
-		Logger:                      pebbleLogger{s},
-		Cleaner:                     pebble.ArchiveCleaner{},
-	}
-	p.Experimental.EnableColumnarBlocks = func() bool { return true }
-	p.Experimental.FileCacheShards = 2
-	// Frames are written once and range-deleted within minutes: kept out of the tables, a
-	// compaction does not move them.
-	p.Experimental.ValueSeparationPolicy = func() pebble.ValueSeparationPolicy {
-		return pebble.ValueSeparationPolicy{
-			Enabled: true, MinimumSize: 4 << 10, MaxBlobReferenceDepth: 10,
-			RewriteMinimumAge: time.Minute, TargetGarbageRatio: 0.3,
-		}
-	}
-	p.Experimental.SpanPolicyFunc = separateFrames
-	p.TargetFileSizes[0] = 16 << 20
-	for i := range p.Levels {
-		p.Levels[i].BlockSize = 32 << 10
-		p.Levels[i].IndexBlockSize = 256 << 10
-		p.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		p.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
-	}
-	last := len(p.Levels) - 1
-	p.Levels[last].FilterPolicy = pebble.NoFilterPolicy
-	p.Levels[last].Compression = func() *sstable.CompressionProfile { return block.ZstdCompression }
-	p.EventListener = &pebble.EventListener{
-		BackgroundError: s.backgroundError,
-		FlushEnd: func(i pebble.FlushInfo) {
-			if i.Err == nil {
-				s.backgroundError(nil)
-			}
-		},
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("store write stall", "reason", i.Reason) },
-	}
-	return p
-}
-
-// separateFrames keeps all values but frames in the tables: one of them beside frames would keep the
-// file of both.
-func separateFrames(start []byte) (policy pebble.SpanPolicy, end []byte, err error) {
-	hot := keys.Space(keys.SpaceHot)
-	inTable := pebble.SpanPolicy{ValueStoragePolicy: pebble.ValueStorageLowReadLatency}
-	switch {
-	case bytes.Compare(start, hot.Start) < 0:
-		return inTable, hot.Start, nil
-	case bytes.Compare(start, hot.End) < 0:
-		return pebble.SpanPolicy{}, hot.End, nil
-	}
-	return inTable, nil, nil
-}
-
-// pebbleLogger receives what Pebble would print, and what it would end the process for.
-type pebbleLogger struct{ s *store }
-
-func (pebbleLogger) Infof(string, ...any) {}
-
-func (l pebbleLogger) Errorf(format string, args ...any) {
-	l.s.log.Warn("store", "message", fmt.Sprintf(format, args...))
-}
-
-// Fatalf is called when a commit failed in the log. It returns, and the store takes no more writes.
-func (l pebbleLogger) Fatalf(format string, args ...any) {
-	l.s.fail(fmt.Errorf(format, args...))
 }
 
 func (s *store) fail(cause error) {
