@@ -40,20 +40,27 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 		}
 		job.handles = append(job.handles, handles...)
 	}
-	var small []spanKey
+	var small []smallDay
+	barrier := 0
+	taken := make(map[spanKey]int) // rows that go into a wider partition
 	for _, s := range v.spans {
+		wider, inside := v.wider(s.key())
+		few := s.to <= now && s.rows() < smallDayRows
+		if !few && !inside {
+			barrier++
+		}
 		if len(s.sealed) == 0 || s.damaged != nil {
 			continue
 		}
-		wider, inside := v.wider(s.key())
 		switch {
-		case inside && settle:
+		case inside && settle && few && v.find(wider).rows()+taken[wider]+s.rows() <= wideRowsMax:
 			if w := v.find(wider); byTarget[wider] == nil {
 				add(wider, w.sealed)
 			}
+			taken[wider] += s.rows()
 			add(wider, s.sealed)
-		case s.to <= now && len(s.hot) == 0 && s.rows() < smallDayRows:
-			small = append(small, s.key())
+		case few && len(s.hot) == 0 && (settle || !inside):
+			small = append(small, smallDay{s.key(), s.rows(), barrier})
 		case byTarget[s.key()] != nil: // a day inside it has brought it in
 		default:
 			if handles := chooseRuns(s, settle); len(handles) > 0 {
@@ -65,8 +72,14 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 	if settle {
 		least = 2
 	}
-	for _, group := range widen(small, func(key spanKey) int { return v.find(key).rows() }) {
-		if len(group) < least {
+	for _, group := range widen(small) {
+		target := group[0]
+		for _, key := range group {
+			target.to = max(target.to, key.to)
+		}
+		// A partition of just these bounds is either one of the group or too large to grow.
+		other := v.find(target) != nil && !slices.Contains(group, target)
+		if len(group) < least || other {
 			for _, key := range group {
 				if byTarget[key] == nil {
 					if handles := chooseRuns(v.find(key), settle); len(handles) > 0 {
@@ -75,10 +88,6 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 				}
 			}
 			continue
-		}
-		target := group[0]
-		for _, key := range group {
-			target.to = max(target.to, key.to)
 		}
 		for _, key := range group {
 			if byTarget[key] == nil {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"cairn/engine/segment"
@@ -15,6 +14,9 @@ const (
 	smallDayRows = 4096
 	// wideRows is the size from which a partition takes in no further day.
 	wideRows = segment.BlockRows
+	// wideRowsMax is the size up to which it takes in late events of the days that it covers; those
+	// that come after stand beside it.
+	wideRowsMax = 2 * wideRows
 	// wideDays is the width from which a partition takes in no further day.
 	wideDays = 366
 	// installBytes and installChanges bound what is installed at once.
@@ -150,27 +152,36 @@ func (t *Tenant) sealGroups(spans []spanKey, now int64) []sealGroup {
 		}
 		out[i].spans = append(out[i].spans, key)
 	}
-	spans = slices.Clone(spans)
-	slices.SortFunc(spans, func(a, b spanKey) int { return cmp.Compare(a.from, b.from) })
-	var small []spanKey
+	wanted := make(map[spanKey]bool, len(spans))
 	for _, key := range spans {
-		s := v.find(key)
-		if s == nil || len(s.hot) == 0 || s.damaged != nil {
+		wanted[key] = true
+	}
+	taken := make(map[spanKey]int) // rows that go into a wider partition
+	var small []smallDay
+	barrier := 0
+	for _, s := range v.spans {
+		key := s.key()
+		wider, inside := v.wider(key)
+		few := key.to <= now && s.rows() < smallDayRows
+		if !few && !inside {
+			barrier++
+		}
+		if !wanted[key] || len(s.hot) == 0 || s.damaged != nil {
 			continue
 		}
-		wider, ok := v.wider(key)
 		switch {
 		case len(s.sealed) > 0:
 			add(key, key)
-		case ok:
+		case inside && few && v.find(wider).rows()+taken[wider]+s.hotRows <= wideRowsMax:
+			taken[wider] += s.hotRows
 			add(wider, key)
-		case s.hotRows < smallDayRows && key.to <= now:
-			small = append(small, key)
+		case few && !inside:
+			small = append(small, smallDay{key, s.hotRows, barrier})
 		default:
 			add(key, key)
 		}
 	}
-	for _, group := range widen(small, func(key spanKey) int { return v.find(key).hotRows }) {
+	for _, group := range widen(small) {
 		target := spanKey{group[0].from, group[len(group)-1].to}
 		for _, key := range group {
 			add(target, key)
@@ -179,32 +190,42 @@ func (t *Tenant) sealGroups(spans []spanKey, now int64) []sealGroup {
 	return out
 }
 
-// wider returns a partition with sealed segments that covers the day and more.
+// wider returns the widest partition with sealed segments that covers the day and more.
 func (v *view) wider(key spanKey) (spanKey, bool) {
+	widest := key
 	for _, s := range v.spans {
 		if s.from > key.from {
 			break
 		}
-		if s.to >= key.to && s.key() != key && len(s.sealed) > 0 {
-			return s.key(), true
+		if s.to >= key.to && s.to-s.from > widest.to-widest.from && len(s.sealed) > 0 {
+			widest = s.key()
 		}
 	}
-	return spanKey{}, false
+	return widest, widest != key
+}
+
+// smallDay is a closed day, or partition, with few rows.
+type smallDay struct {
+	key  spanKey
+	rows int
+	// barrier is the number of days before it that are not small: a partition never reaches across
+	// one, for whole days are what queries and retention want.
+	barrier int
 }
 
 // widen groups small days, ascending, so that a group is neither large nor wide.
-func widen(days []spanKey, rows func(spanKey) int) [][]spanKey {
+func widen(days []smallDay) [][]spanKey {
 	var out [][]spanKey
 	total := 0
-	for i, key := range days {
-		n := rows(key)
+	for i, day := range days {
 		last := len(out) - 1
-		if i == 0 || total+n > wideRows || key.to-out[last][0].from > wideDays*dayNanos {
+		if i == 0 || total+day.rows > wideRows || day.barrier != days[i-1].barrier ||
+			day.key.to-out[last][0].from > wideDays*dayNanos {
 			out, total = append(out, nil), 0
 			last++
 		}
-		out[last] = append(out[last], key)
-		total += n
+		out[last] = append(out[last], day.key)
+		total += day.rows
 	}
 	return out
 }
