@@ -185,7 +185,11 @@ func (c *scope) checkNode(e Expr) error {
 	return nil
 }
 
+// column checks a column. A column called user.NAME that a stage made hides the profile property.
 func (c *scope) column(e *Column) error {
+	if made := "user." + e.Name; e.Scope == ScopeProfile && c.has(made) {
+		e.Scope, e.Name = ScopeRow, made
+	}
 	switch {
 	case e.Scope == ScopeProfile:
 		return c.user(e.Pos, ExprString(e))

@@ -57,6 +57,9 @@ func Nearest(name string, known []string) string {
 	folded := []rune(strings.ToLower(name))
 	best, bestDistance := "", 1<<30
 	for _, k := range slices.Sorted(slices.Values(known)) {
+		if k == name {
+			continue // well spelt, but in the wrong place
+		}
 		target := []rune(strings.ToLower(k))
 		distance := editDistance(folded, target)
 		allowed := max(1, max(len(folded), len(target))/3)

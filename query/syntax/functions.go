@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"strings"
 
 	"cairn/engine/event"
 )
@@ -62,6 +63,29 @@ func functionNames() []string {
 	return names
 }
 
+// functionSynonyms are what other languages call our functions and aggregates.
+var functionSynonyms = map[string]string{
+	"mean": "avg", "average": "avg", "percentile": "quantile", "std": "stddev", "stdev": "stddev", "histogram": "hist",
+	"uniq": "distinct", "unique": "distinct", "dcount": "distinct", "count_distinct": "distinct", "countdistinct": "distinct",
+	"nunique": "distinct", "countif": "count", "sumif": "sum", "earliest": "first", "latest": "last", "mode": "topk",
+	"length": "len", "strlen": "len", "substring": "substr", "tostring": "str", "tonumber": "num", "toint": "num", "tofloat": "num",
+	"cast": "num", "isnull": "exists", "isnotnull": "exists", "defined": "exists", "ifnull": "coalesce", "nvl": "coalesce",
+	"iff": "if", "iif": "if", "case": "if", "ln": "log", "power": "pow", "ceiling": "ceil", "domain": "host",
+	"dayofweek": "weekday", "date_trunc": "bin", "time_bucket": "bin", "todatetime": "time", "timestamp": "time",
+}
+
+func unknownFunction(name *token, known []string) *Error {
+	e := Errorf(name.pos, "unknown function %q", shorten(name.text))
+	lower := strings.ToLower(name.text)
+	switch {
+	case functionSynonyms[lower] != "":
+		return e.WithHint("did you mean %q?", functionSynonyms[lower])
+	case foreignWords[lower] != "":
+		return e.WithHint("%s", foreignWords[lower])
+	}
+	return e.WithNearest(name.text, known)
+}
+
 // call reads a function call, its name being the next token.
 func (p *parser) call() Expr {
 	name := p.take()
@@ -84,7 +108,7 @@ func (p *parser) call() Expr {
 		if p.aggs == aggHere {
 			known = append(known, aggregateNames()...)
 		}
-		panic(Errorf(name.pos, "unknown function %q", shorten(name.text)).WithNearest(name.text, known))
+		panic(unknownFunction(name, known))
 	}
 	c := &Call{Pos: name.pos, Name: f.Name}
 	if !p.peek().is(")") {

@@ -166,6 +166,13 @@ var foreignWords = map[string]string{
 	"between": `write "a >= 1 and a <= 5"`,
 	"group":   `write "by"`,
 	"order":   `write "| sort"`,
+
+	"contains":    `write a contains "b"`,
+	"startswith":  `write a starts with "b"`,
+	"starts_with": `write a starts with "b"`,
+	"endswith":    `write a ends with "b"`,
+	"ends_with":   `write a ends with "b"`,
+	"match":       `write a ~ "b"`,
 }
 
 func (p *parser) wantMark(mark string) *token {
