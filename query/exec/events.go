@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"cairn/engine/event"
@@ -154,7 +155,7 @@ func newest(list []found, limit int64) []found {
 // materialiseStep is how many rows are read whole between two looks at the budget.
 const materialiseStep = 4096
 
-// materialise reads rows whole.
+// materialise reads rows whole, segments side by side.
 func (x *Execution) materialise(ctx context.Context, list []found) ([]row, error) {
 	byView := map[*view][]uint32{}
 	var views []*view
@@ -164,27 +165,56 @@ func (x *Execution) materialise(ctx context.Context, list []found) ([]row, error
 		}
 		byView[f.view] = append(byView[f.view], f.row)
 	}
-	out := make([]row, 0, len(list))
-	for _, v := range views {
-		rows := byView[v]
-		slices.Sort(rows)
-		for len(rows) > 0 {
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
+	workers := min(x.Workers, len(views), len(list)/256+1)
+	parts := make([][]row, max(1, workers))
+	errs := make([]error, len(parts))
+	var next atomic.Int64
+	read := func(worker int) {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(views) || errs[worker] != nil {
+				return
 			}
-			if err := x.Budget.Err(); err != nil {
-				return nil, err
-			}
-			n := min(materialiseStep, len(rows))
-			stored, err := v.reader.Rows(rows[:n])
-			if err != nil {
-				return nil, err
-			}
-			if out, err = x.appendRows(out, stored); err != nil {
-				return nil, err
-			}
-			rows = rows[n:]
+			parts[worker], errs[worker] = x.readWhole(ctx, parts[worker], views[i], byView[views[i]])
 		}
+	}
+	var wait sync.WaitGroup
+	for worker := 1; worker < workers; worker++ {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			read(worker)
+		}()
+	}
+	read(0)
+	wait.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(parts...), nil
+}
+
+// readWhole appends the given rows of a segment.
+func (x *Execution) readWhole(ctx context.Context, out []row, v *view, rows []uint32) ([]row, error) {
+	slices.Sort(rows)
+	for len(rows) > 0 {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err := x.Budget.Err(); err != nil {
+			return nil, err
+		}
+		n := min(materialiseStep, len(rows))
+		stored, err := v.reader.Rows(rows[:n])
+		if err != nil {
+			return nil, err
+		}
+		if out, err = x.appendRows(out, stored); err != nil {
+			return nil, err
+		}
+		rows = rows[n:]
 	}
 	return out, nil
 }

@@ -77,6 +77,26 @@ func (e *storedEvent) column(name string) event.Value {
 	return e.field(name)
 }
 
+// columns appends the columns of these names, of which those of fields come last and by name.
+func (e *storedEvent) columns(names []string, dst []event.Value) []event.Value {
+	next := 0 // field
+	for _, name := range names {
+		if plan.IsEventColumn(name) || strings.HasPrefix(name, "fields.") {
+			dst = append(dst, e.column(name))
+			continue
+		}
+		for next < len(e.Fields) && e.Fields[next].Name < name {
+			next++
+		}
+		if next < len(e.Fields) && e.Fields[next].Name == name {
+			dst = append(dst, e.Fields[next].Value)
+		} else {
+			dst = append(dst, event.Value{})
+		}
+	}
+	return dst
+}
+
 func textOrAbsent(s string) event.Value {
 	if s == "" {
 		return event.Value{}
@@ -249,10 +269,7 @@ func (t *table) result() *result.Table {
 		r := &t.rows[i]
 		values := r.values
 		if t.open {
-			values = make([]event.Value, 0, len(names))
-			for _, name := range added {
-				values = append(values, r.event.column(name))
-			}
+			values = r.event.columns(added, make([]event.Value, 0, len(names)))
 			values = append(values, r.values...)
 		} else {
 			for j, v := range values {
