@@ -128,6 +128,9 @@ func (t *Tenant) Configure(s Settings) error {
 	}
 	t.commitMu.Lock() // no append may use a day that the change moves
 	defer t.commitMu.Unlock()
+	if t.isDropped() {
+		return fmt.Errorf("engine: tenant %q was dropped", t.name)
+	}
 	old := t.settings.Load()
 	dataEnd := int64(math.MinInt64)
 	for _, span := range t.view.Load().spans {

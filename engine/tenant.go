@@ -299,7 +299,9 @@ func withoutRows(n int, skipped []uint32) []uint32 {
 func (db *DB) DropTenant(name string) error {
 	db.mu.Lock()
 	t := db.mu.tenants[name]
-	delete(db.mu.tenants, name)
+	if t != nil && !t.stored() {
+		delete(db.mu.tenants, name)
+	}
 	db.mu.Unlock()
 	if t == nil || !t.stored() {
 		return nil
@@ -308,8 +310,13 @@ func (db *DB) DropTenant(name string) error {
 	defer db.merging.Unlock()
 	db.sealing.Lock()
 	defer db.sealing.Unlock()
+	t.load.Lock() // nobody may load what is being removed
+	defer t.load.Unlock()
 	t.commitMu.Lock()
 	defer t.commitMu.Unlock()
+	if t.isDropped() {
+		return nil
+	}
 	b := db.store.db.NewBatch()
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
 		return err
@@ -336,8 +343,12 @@ func (db *DB) DropTenant(name string) error {
 	t.mu.Lock()
 	t.mu.dropped = true
 	t.mu.garbage = nil
+	t.load.done.Store(true)
 	t.view.Store(&view{epoch: t.view.Load().epoch + 1, settings: t.settings.Load()})
 	t.mu.Unlock()
+	db.mu.Lock()
+	delete(db.mu.tenants, name) // only now may another take the name
+	db.mu.Unlock()
 	db.addHotBytes(t, math.MinInt64)
 	db.cache.drop(t.id)
 	return db.removeChunks(context.Background(), []garbage{chunks})
