@@ -33,7 +33,8 @@ func TestFacts(t *testing.T) {
 				args = append(args, filepath.Join(dataFolder, d.CmdArgs[0].Key))
 				out := cairn(t, args...)
 				_, counts, _ := strings.Cut(out, ": ")
-				return counts
+				counts, _, _ = strings.Cut(counts, "\n")
+				return counts + "\n"
 			case "query":
 				return cairn(t, "query", "--data", dir, "--format", "csv", d.Input)
 			default:
