@@ -139,9 +139,9 @@ func TestTextFitsTheScreen(t *testing.T) {
 func TestHumanNumbers(t *testing.T) {
 	for f, want := range map[float64]string{
 		0: "0.0", 1: "1.0", 0.5: "0.5", 1234567.891: "1,234,567.9", 0.123456789: "0.123457", 1.0 / 3: "0.33333", -2.5: "-2.5",
-		12.3456789: "12.3457", 99.9999999: "100.0", 1e-9: "1e-09", 1e20: "1e+20", -1234.5: "-1234.5", 12345.5: "12,345.5", 0.00012345: "0.000123",
+		12.3456789: "12.3457", 99.9999999: "100.0", 1e-9: "1e-09", 1e20: "1e+20", -1234.5: "-1,234.5", 12345.5: "12,345.5", 0.00012345: "0.000123",
 	} {
-		got := humanFloat(f)
+		got := humanFloat(f, true)
 		if strings.TrimRight(got, "0") != strings.TrimRight(want, "0") && math.Abs(f-1.0/3) > 1e-9 {
 			t.Errorf("%v: %s, want %s", f, got, want)
 		}

@@ -2,6 +2,7 @@ package result
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,18 +23,18 @@ type TextOptions struct {
 }
 
 // AppendText appends the table for people: a header, a rule, aligned rows, numbers to the right with
-// thousands apart from five digits on, times in the table's zone without what all of them share (a midnight, a zero
+// thousands apart in columns that reach five digits, times in the table's zone without what all of them share (a midnight, a zero
 // fraction), durations in days, hours, minutes and seconds, and a last line that counts the rows and
 // says what is not exact or complete.
 func AppendText(dst []byte, t *Table, opt TextOptions) []byte {
 	cells := make([][]string, len(t.Columns))
 	widths := make([]int, len(t.Columns))
 	for c, column := range t.Columns {
-		layout := timeLayout(t, c)
+		layout, apart := timeLayout(t, c), thousandsApart(t, c)
 		cells[c] = make([]string, len(t.Rows))
 		widths[c] = displaywidth.String(oneLine(column.Name))
 		for r, row := range t.Rows {
-			text := cut(humanValue(row[c], t.Meta.Zone(), layout), cellWidthMax)
+			text := cut(humanValue(row[c], t.Meta.Zone(), layout, apart), cellWidthMax)
 			cells[c][r] = text
 			widths[c] = max(widths[c], displaywidth.String(text))
 		}
@@ -172,16 +173,19 @@ func timeLayout(t *Table, c int) string {
 	return layout
 }
 
-func humanValue(v event.Value, zone *time.Location, layout string) string {
+func humanValue(v event.Value, zone *time.Location, layout string, apart bool) string {
 	switch v.Kind() {
 	case event.KindAbsent, event.KindNull:
 		return textNull
 	case event.KindBool:
 		return strconv.FormatBool(v.AsBool())
 	case event.KindInt:
+		if !apart {
+			return strconv.FormatInt(v.AsInt(), 10)
+		}
 		return string(appendThousands(nil, v.AsInt()))
 	case event.KindFloat:
-		return humanFloat(v.AsFloat())
+		return humanFloat(v.AsFloat(), apart)
 	case event.KindTime:
 		return time.Unix(0, v.AsInt()).In(zone).Format(layout)
 	case event.KindDuration:
@@ -200,8 +204,16 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// appendThousands sets thousands apart in numbers of five digits and more: those of four are often
-// years and codes.
+// thousandsApart reports whether the numbers of column c are written with thousands apart: where one
+// has five digits or more. A column with no more than four is often one of years or codes.
+func thousandsApart(t *Table, c int) bool {
+	return slices.ContainsFunc(t.Rows, func(row []event.Value) bool {
+		v := row[c]
+		return v.IsNumber() && math.Abs(v.AsFloat()) >= 1e4
+	})
+}
+
+// appendThousands sets the thousands of a number apart.
 func appendThousands(dst []byte, i int64) []byte {
 	digits := strconv.FormatInt(i, 10)
 	if digits[0] == '-' {
@@ -209,7 +221,7 @@ func appendThousands(dst []byte, i int64) []byte {
 		digits = digits[1:]
 	}
 	for n := range len(digits) {
-		if n > 0 && (len(digits)-n)%3 == 0 && len(digits) > 4 {
+		if n > 0 && (len(digits)-n)%3 == 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, digits[n])
@@ -218,7 +230,7 @@ func appendThousands(dst []byte, i int64) []byte {
 }
 
 // humanFloat shows six significant digits, all digits of a whole part, and at least one decimal.
-func humanFloat(f float64) string {
+func humanFloat(f float64, apart bool) string {
 	magnitude := math.Abs(f)
 	if magnitude != 0 && (magnitude < 1e-4 || magnitude >= 1e15) {
 		return strconv.FormatFloat(f, 'g', 6, 64)
@@ -242,7 +254,11 @@ func humanFloat(f float64) string {
 	if negative {
 		dst = append(dst, '-')
 	}
-	dst = appendThousands(dst, i)
+	if apart {
+		dst = appendThousands(dst, i)
+	} else {
+		dst = strconv.AppendInt(dst, i, 10)
+	}
 	return string(dst) + "." + fraction
 }
 
