@@ -101,12 +101,13 @@ var weekdays = map[string]time.Weekday{
 }
 
 // queryRequest reads the query, its parameters and the format of the answer. The body of a POST is a
-// QueryRequest if it is said to be JSON, else the query's text; parameters in the address go first.
+// QueryRequest if it is JSON, else the query's text; parameters in the address go first.
 func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
 	request := &api.QueryRequest{}
 	if ctx.IsPost() {
 		body := ctx.Request.Body()
-		if strings.HasPrefix(string(ctx.Request.Header.ContentType()), "application/json") {
+		asJSON := strings.HasPrefix(string(ctx.Request.Header.ContentType()), "application/json")
+		if asJSON || json.Valid(body) { // no query is also JSON
 			if err := json.Unmarshal(body, request); err != nil {
 				return nil, "", &api.Error{Code: api.CodeBadJSON, Message: "the body is not a query request: " + err.Error(), Hint: `send {"query": "…"}, or the query's text as text/plain`}
 			}
