@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -107,7 +108,7 @@ func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
 	if ctx.IsPost() {
 		body := ctx.Request.Body()
 		asJSON := strings.HasPrefix(string(ctx.Request.Header.ContentType()), "application/json")
-		if asJSON || json.Valid(body) { // no query is also JSON
+		if asJSON || bytes.HasPrefix(body, []byte("{")) && json.Valid(body) { // no query is also a JSON object
 			if err := json.Unmarshal(body, request); err != nil {
 				return nil, "", &api.Error{Code: api.CodeBadJSON, Message: "the body is not a query request: " + err.Error(), Hint: `send {"query": "…"}, or the query's text as text/plain`}
 			}
