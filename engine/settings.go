@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -46,6 +47,13 @@ type tenantRecord struct {
 type settings struct {
 	record   tenantRecord
 	calendar calendar
+	retained atomic.Pointer[retained]
+}
+
+// retained says what retention keeps during a day.
+type retained struct {
+	day  spanKey
+	from int64
 }
 
 func newSettings(record tenantRecord) (*settings, error) {
@@ -54,7 +62,7 @@ func newSettings(record tenantRecord) (*settings, error) {
 		return nil, err
 	}
 	record.Eras = calendar
-	return &settings{record, calendar}, nil
+	return &settings{record: record, calendar: calendar}, nil
 }
 
 func (s *settings) settings() Settings {
@@ -66,11 +74,16 @@ func (s *settings) retainedFrom(now int64) int64 {
 	if s.record.RetentionDays == 0 {
 		return math.MinInt64
 	}
-	from, _ := s.calendar.day(now)
-	for range s.record.RetentionDays {
-		from, _ = s.calendar.day(from - 1)
+	known := s.retained.Load()
+	if known == nil || now < known.day.from || now >= known.day.to {
+		from, to := s.calendar.day(now)
+		known = &retained{spanKey{from, to}, from}
+		for range s.record.RetentionDays {
+			known.from, _ = s.calendar.day(known.from - 1)
+		}
+		s.retained.Store(known)
 	}
-	return from
+	return known.from
 }
 
 func checkTenantName(name string) error {
