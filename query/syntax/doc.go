@@ -59,7 +59,8 @@
 //
 //	INT       = digits            FLOAT = digits [ "." digits ] [ "e" [ sign ] digits ]
 //	SPAN      = 500ms 30s 15m 2h 7d 2w 1mo 1q 1y, also us and ns; 1h30m and 1.5h are elapsed time
-//	STRING    = "…" or '…' with \" \' \` \\ \/ \n \t \r \uXXXX, on one line; backticks know the same escapes
+//	STRING    = "…" or '…' with \" \' \` \\ \/ \n \t \r \uXXXX, on one line; backticks know the same escapes;
+//	            behind ~ and !~ every other backslash is one of the regular expression: "\d+" is "\\d+"
 //	DATE      = 2025-06-01, with T10:30, T10:30:15.25, and Z or +08:00 behind them
 //	comment   = "//" to the end of the line
 //

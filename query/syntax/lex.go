@@ -16,6 +16,8 @@ type lexer struct {
 	at   int // byte offset of the next character
 	line int
 	col  int
+	// regexp says that the last token was ~ or !~, so that a string is a regular expression.
+	regexp bool
 }
 
 // lex returns the tokens of a text, the last of kind tokenEnd or tokenBad.
@@ -27,6 +29,7 @@ func lex(text string) []token {
 		t.end = l.at
 		t.raw = text[t.pos.Offset:l.at]
 		tokens = append(tokens, t)
+		l.regexp = t.is("~") || t.is("!~")
 		if t.kind == tokenEnd || t.kind == tokenBad {
 			return tokens
 		}
@@ -275,6 +278,9 @@ func (l *lexer) quoted(pos Pos, kind tokenKind) token {
 		case r == rune(quote):
 			l.skip(1)
 			return token{kind: kind, pos: pos, text: b.String()}
+		case r == '\\' && l.regexp && l.foreignEscape():
+			b.WriteRune(r)
+			l.skip(1)
 		case r == '\\':
 			r, err := l.escape()
 			if err != nil {
@@ -286,6 +292,13 @@ func (l *lexer) quoted(pos Pos, kind tokenKind) token {
 			l.skip(n)
 		}
 	}
+}
+
+// foreignEscape reports whether the escape sequence that comes next is not one of strings, so that in a
+// regular expression it is one of its own: \d, \.
+func (l *lexer) foreignEscape() bool {
+	rest := l.rest()[1:]
+	return rest != "" && !strings.ContainsAny(rest[:1], "\"'`\\/ntru\r\n")
 }
 
 // escape reads one escape sequence, from its backslash on.
