@@ -151,9 +151,10 @@ func (t *Tenant) prepare(p *pending, b *column.Batch) error {
 }
 
 // repeatedIDs gives the verdict on rows that repeat an insert id of a row before, and adds them to
-// the rows to be left out.
+// the rows to be left out. Arrivals that the caller gives are left to the commit, for they may lie
+// further apart than the window.
 func repeatedIDs(b *column.Batch, bad map[uint32]bool, r *Result) map[uint32]bool {
-	if len(b.ID.Bits) == 0 {
+	if len(b.ID.Bits) == 0 || b.Received != nil {
 		return bad
 	}
 	seen := make([]bool, b.ID.Dict.Len())

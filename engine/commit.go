@@ -110,7 +110,7 @@ func (t *Tenant) commitGroup(group []*pending) error {
 	if slices.ContainsFunc(parts, func(p *part) bool { return len(p.idHashes) > 0 }) && t.dedup.window >= 0 {
 		v, unpin := t.pin()
 		defer unpin()
-		t.dedup.refresh(v, now-t.dedup.window)
+		t.dedup.refresh(v, earliest(parts, now)-t.dedup.window)
 	}
 	err := c.write(joinSmall(parts), group[0].opt)
 	if err != nil {
@@ -120,6 +120,16 @@ func (t *Tenant) commitGroup(group []*pending) error {
 	}
 	t.publish(c)
 	return nil
+}
+
+// earliest returns the first arrival of an event: now, or what the caller says.
+func earliest(parts []*part, now int64) int64 {
+	for _, p := range parts {
+		for _, at := range p.batch.Received {
+			now = min(now, at)
+		}
+	}
+	return now
 }
 
 // recut splits the batches again by the days of newer settings.
@@ -259,26 +269,32 @@ func (c *commitState) duplicates(f *joined, sequence uint64) ([]uint32, error) {
 	if len(ids.Bits) == 0 || t.dedup.window < 0 {
 		return nil, nil
 	}
-	cutoff := c.now - t.dedup.window
-	source := t.dedup.hot.newSource(idSource{dict: &ids.Dict, span: f.span, sequence: sequence, arrived: c.now})
+	source := uint32(0) // none: nothing new so far
 	seen := make([]bool, ids.Dict.Len())
 	var skipped []uint32
 	for i, code := range ids.Bits {
-		duplicate := seen[code]
+		row, arrived := ids.Row(i), c.now
+		if f.batch.Received != nil {
+			arrived = f.batch.Received[row]
+		}
+		duplicate := seen[code] && f.batch.Received == nil
 		if !duplicate {
 			seen[code] = true
 			hash := f.idHashes[code]
 			var err error
-			duplicate, err = t.dedup.check(ids.Dict.Bytes(uint32(code)), hash, cutoff)
+			duplicate, err = t.dedup.check(ids.Dict.Bytes(uint32(code)), hash, arrived-t.dedup.window)
 			if err != nil {
 				return nil, fmt.Errorf("de-duplicate: %w", err)
 			}
 			if !duplicate {
-				t.dedup.add(source, uint32(code), hash, sequence, c.now)
+				if source == 0 {
+					source = t.dedup.hot.newSource(newIDSource(f.batch, f.span, sequence, c.now))
+				}
+				t.dedup.add(source, uint32(code), hash, sequence, arrived, c.now)
 			}
 		}
 		if duplicate {
-			skipped = append(skipped, uint32(ids.Row(i)))
+			skipped = append(skipped, uint32(row))
 		}
 	}
 	f.verdicts(skipped)

@@ -24,8 +24,9 @@ type dedup struct {
 	// droppedUntil is the newest arrival of an id whose event retention has dropped, 0 without one.
 	droppedUntil int64
 
-	// The sealed segments with ids, as of sealedEpoch of the view.
+	// The sealed segments with ids that arrived from sealedFrom on, as of sealedEpoch of the view.
 	sealedEpoch uint64
+	sealedFrom  int64
 	sealed      []sealedIDs
 }
 
@@ -45,7 +46,7 @@ type idGeneration struct {
 }
 
 const (
-	generationIDs    = 1 << 16 // ids of the first generation; each next one has four times as many
+	generationIDs    = 1 << 10 // ids of the first generation; each next one has four times as many
 	generationIDsMax = 1 << 24
 	filterBits       = 16 // bits per id: one in some thousand is looked up in vain
 	// filterBytesMax bounds the filters of a tenant; beyond it the oldest goes and its segments are
@@ -102,7 +103,7 @@ func (s *sealedIDs) has(id []byte, hash uint64, cutoff int64) (bool, error) {
 
 // refresh makes check look at the sealed segments of v, which the caller has pinned.
 func (d *dedup) refresh(v *view, cutoff int64) {
-	if v.sealedEpoch == d.sealedEpoch {
+	if v.sealedEpoch == d.sealedEpoch && cutoff >= d.sealedFrom {
 		return
 	}
 	kept := make(map[*segmentHandle]sealedIDs, len(d.sealed))
@@ -123,11 +124,12 @@ func (d *dedup) refresh(v *view, cutoff int64) {
 			d.sealed = append(d.sealed, s)
 		}
 	}
-	d.sealedEpoch = v.sealedEpoch
+	d.sealedEpoch, d.sealedFrom = v.sealedEpoch, cutoff
 }
 
-// add takes in an id that check has called new.
-func (d *dedup) add(source uint32, code uint32, hash uint64, sequence uint64, now int64) {
+// add takes in an id that check has called new. received is the arrival of its row, now that of the
+// frame.
+func (d *dedup) add(source uint32, code uint32, hash uint64, sequence uint64, received, now int64) {
 	n := len(d.filters)
 	if n == 0 || d.filters[n-1].ids == d.filters[n-1].max {
 		d.rotate(sequence, now)
@@ -138,6 +140,9 @@ func (d *dedup) add(source uint32, code uint32, hash uint64, sequence uint64, no
 	g.ids++
 	g.newest = max(g.newest, now)
 	d.hot.add(source, code, hash)
+	if s := &d.hot.sources[source-1]; s.received != nil {
+		s.received[code] = received
+	}
 }
 
 // rotate starts a generation and drops those that are past the window or too many.
@@ -156,7 +161,9 @@ func (d *dedup) rotate(sequence uint64, now int64) {
 	for len(d.filters) > 1 && (total > filterBytesMax || d.filters[0].newest < now-d.window) {
 		total -= len(d.filters[0].filter) * 32
 		d.filters = d.filters[1:]
-		d.coveredFrom = d.filters[0].first
+		// The frame that began the generation may have ids in the one before, and a frame read back
+		// may be older than what was sealed before it was.
+		d.coveredFrom = max(d.coveredFrom, d.filters[0].first+1)
 		d.sealedEpoch = ^uint64(0)
 	}
 }
@@ -182,7 +189,26 @@ type idSource struct {
 	span     spanKey
 	sequence uint64
 	arrived  int64
+	received []int64 // by string: when it arrived; nil: at arrived
 	ids      int
+}
+
+// newIDSource keeps the ids of a frame and nothing else of it.
+func newIDSource(b *column.Batch, span spanKey, sequence uint64, arrived int64) idSource {
+	dict := b.ID.Dict
+	s := idSource{dict: &dict, span: span, sequence: sequence, arrived: arrived}
+	if b.Received != nil {
+		s.received = make([]int64, dict.Len())
+	}
+	return s
+}
+
+// arrival returns when the id arrived.
+func (s *idSource) arrival(code uint32) int64 {
+	if s.received == nil {
+		return s.arrived
+	}
+	return s.received[code]
 }
 
 func (h *hotIDs) newSource(s idSource) uint32 {
@@ -202,7 +228,7 @@ func (h *hotIDs) has(id []byte, hash uint64, cutoff int64) bool {
 			continue
 		}
 		source := &h.sources[s.source-1]
-		if source.dict != nil && source.arrived >= cutoff && string(source.dict.Bytes(s.code)) == string(id) {
+		if source.dict != nil && source.arrival(s.code) >= cutoff && string(source.dict.Bytes(s.code)) == string(id) {
 			return true
 		}
 	}

@@ -253,12 +253,17 @@ func (d *dedup) replay(span spanKey, b hotBlock) {
 	if len(ids.Bits) == 0 || d.window < 0 {
 		return
 	}
-	source := d.hot.newSource(idSource{dict: &ids.Dict, span: span, sequence: b.sequence, arrived: b.input.Received})
+	received := b.input.Batch.Received
+	source := d.hot.newSource(newIDSource(b.input.Batch, span, b.sequence, b.input.Received))
 	stored := rowSet{rows: b.input.Rows}
 	for i, code := range ids.Bits {
-		if stored.has(uint32(ids.Row(i))) {
+		if row := ids.Row(i); stored.has(uint32(row)) {
 			hash := segment.HashID(ids.Dict.Bytes(uint32(code)))
-			d.add(source, uint32(code), hash, b.sequence, b.input.Received)
+			arrived := b.input.Received
+			if received != nil {
+				arrived = received[row]
+			}
+			d.add(source, uint32(code), hash, b.sequence, arrived, b.input.Received)
 		}
 	}
 }

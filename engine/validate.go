@@ -53,6 +53,11 @@ func (c *checker) times() {
 	for _, t := range c.batch.Time {
 		low, high = min(low, t), max(high, t)
 	}
+	for row, t := range c.batch.Received {
+		if t < timeMin || t > timeMax {
+			c.reject(uint32(row), ReasonBadTime, "received", "an arrival outside the years 1679 to 2261")
+		}
+	}
 	if low >= max(c.oldest, timeMin) && high <= min(c.newest, timeMax) {
 		return
 	}
