@@ -10,10 +10,12 @@ package query
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
 	"cairn/engine/event"
+	"cairn/engine/segment"
 	"cairn/query/exec"
 	"cairn/query/plan"
 	"cairn/query/result"
@@ -186,15 +188,26 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var warnings []string
+	var warnings, known []string
 	for _, name := range fields {
-		known := false
-		for i := len(readers) - 1; i >= 0 && !known; i-- {
-			known = readers[i].Field(name) != nil
+		if slices.ContainsFunc(readers, func(r *segment.Reader) bool { return r.Field(name) != nil }) {
+			continue
 		}
-		if !known {
-			warnings = append(warnings, "no stored event has the field "+name)
+		if known == nil {
+			known = fieldNames(readers)
 		}
+		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
 	return warnings, nil
+}
+
+// fieldNames returns the names of all fields.
+func fieldNames(readers []*segment.Reader) []string {
+	names := map[string]bool{}
+	for _, r := range readers {
+		for _, c := range r.Info().Columns {
+			names[c.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }

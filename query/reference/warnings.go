@@ -15,7 +15,7 @@ func (s *Store) warnings(q *syntax.Query) []string {
 	w.pipeline(&q.Pipeline)
 	var list []string
 	for _, name := range sortedKeys(w.unknown) {
-		list = append(list, "no stored event has the field "+name)
+		list = append(list, syntax.UnknownField(name, sortedKeys(s.known)))
 	}
 	return list
 }

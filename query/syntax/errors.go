@@ -51,6 +51,15 @@ func (e *Error) WithNearest(name string, known []string) *Error {
 	return e
 }
 
+// UnknownField is the warning that no stored event has a field, with the nearest of those there are.
+func UnknownField(name string, known []string) string {
+	known = slices.DeleteFunc(slices.Clone(known), func(k string) bool { return strings.HasPrefix(k, "\x00") })
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf("no stored event has the field %s (did you mean %q?)", name, near)
+	}
+	return "no stored event has the field " + name
+}
+
 // Nearest returns the known name that a misspelt one most likely stands for, or "": at most a third
 // of the letters differ, swapped neighbours counting as one, or one is the beginning of the other.
 func Nearest(name string, known []string) string {
