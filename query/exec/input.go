@@ -16,17 +16,19 @@ type input struct {
 	bins    *scalar.Bins // not nil: the expression is a bin of the time column
 	cuts    []int64      // not nil: the buckets are the stretches between these instants instead
 	direct  bool         // the expression is nothing but a column
+	coarse  bool         // the expression depends on the quarter of an hour alone
 	view    *view
 
-	kind   inputKind
-	value  event.Value         // inputConst
-	column *segment.Column     // inputCodes, inputNumbers, inputBins
-	dict   *segment.Dictionary // inputCodes
-	starts []int64             // inputBins: the buckets of the segment
-	memo   []event.Value       // inputCodes: by code+1, if known
-	known  []bool
-	reader *rowReader
-	one    codeRow
+	quarters bool // inputBins: the buckets are quarters of an hour, see quarters.go
+	kind     inputKind
+	value    event.Value         // inputConst
+	column   *segment.Column     // inputCodes, inputNumbers, inputBins
+	dict     *segment.Dictionary // inputCodes
+	starts   []int64             // inputBins: the buckets of the segment
+	memo     []event.Value       // inputCodes: by code+1, if known
+	known    []bool
+	reader   *rowReader
+	one      codeRow
 
 	codeBuffer  []uint32
 	intBuffer   []int64
@@ -63,6 +65,7 @@ func (x *Execution) newInput(e syntax.Expr) (*input, error) {
 			in.bins = x.Calendar.Bins(e.Span, x.Range.From)
 		}
 	}
+	in.coarse = len(p.refs) == 1 && p.refs[0].source == sourceTime && byQuarter(e)
 	return in, nil
 }
 
@@ -70,7 +73,7 @@ func (x *Execution) newInput(e syntax.Expr) (*input, error) {
 func (in *input) open(v *view) error {
 	in.view = v
 	in.memo, in.known = nil, nil
-	in.kind = inputRows
+	in.kind, in.quarters = inputRows, false
 	p := in.program
 	switch {
 	case len(p.refs) == 0:
@@ -94,6 +97,9 @@ func (in *input) open(v *view) error {
 			return in.openBins()
 		case in.direct && (ref.source == sourceTime || v.info.ReceivedMin > 0):
 			in.kind = inputNumbers
+			return nil
+		case in.coarse && in.openQuarters():
+			in.quarters = true
 			return nil
 		}
 		return in.openRows()
@@ -136,6 +142,10 @@ func (in *input) openBins() error {
 	} else {
 		if start := in.bins.Start(from); in.bins.End(from) > to {
 			in.setConst(event.Time(start))
+			return nil
+		}
+		if in.coarse && in.openQuarters() {
+			in.quarters = true
 			return nil
 		}
 		starts, ok := in.bins.Starts(from, to+1, binsMax)
@@ -195,6 +205,9 @@ func (in *input) binCodes(b *batch) ([]uint32, error) {
 		return nil, err
 	}
 	in.intBuffer = vector.Ints(in.intBuffer[:0], b.sel)
+	if in.quarters {
+		return in.quarterCodes(in.intBuffer), nil
+	}
 	codes := in.codeBuffer[:0]
 	starts := in.starts
 	last := len(starts) - 1
@@ -239,7 +252,7 @@ func (in *input) each(b *batch) ([]event.Value, error) {
 			return nil, err
 		}
 		for i, c := range codes {
-			out[i] = event.Time(in.starts[c])
+			out[i] = in.binValue(c)
 		}
 	case inputNumbers:
 		vector, err := in.column.Block(b.block)

@@ -98,7 +98,7 @@ func (k *keyColumn) gids(b *batch) ([]uint32, error) {
 		for i, c := range codes {
 			gid := k.byCode[c]
 			if gid == 0 {
-				gid = k.ids.intern(event.Time(k.starts[c])) + 1
+				gid = k.ids.intern(k.binValue(c)) + 1
 				k.byCode[c] = gid
 			}
 			codes[i] = gid - 1

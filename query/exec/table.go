@@ -77,14 +77,14 @@ func (e *storedEvent) column(name string) event.Value {
 	return e.field(name)
 }
 
-// columns appends the columns of these names, of which those of fields come last and by name.
-func (e *storedEvent) columns(names []string, dst []event.Value) []event.Value {
-	next := 0 // field
-	for _, name := range names {
-		if plan.IsEventColumn(name) || strings.HasPrefix(name, "fields.") {
-			dst = append(dst, e.column(name))
-			continue
-		}
+// columns appends columns of the event: first those of every event, or of fields called like one, then
+// those of fields, by name.
+func (e *storedEvent) columns(own, fields []string, dst []event.Value) []event.Value {
+	for _, name := range own {
+		dst = append(dst, e.column(name))
+	}
+	next := 0
+	for _, name := range fields {
 		for next < len(e.Fields) && e.Fields[next].Name < name {
 			next++
 		}
@@ -232,16 +232,20 @@ func compareRows(a, b []event.Value) int {
 
 // compareEvents is the order of events: newest first, ties by everything else.
 func compareEvents(a, b *storedEvent) int {
-	return cmp.Or(
-		cmp.Compare(b.Time, a.Time),
+	if c := cmp.Compare(b.Time, a.Time); c != 0 {
+		return c
+	}
+	if c := cmp.Or(
 		strings.Compare(a.Name, b.Name),
 		strings.Compare(a.User, b.User),
 		strings.Compare(a.ID, b.ID),
 		cmp.Compare(a.Received, b.Received),
-		slices.CompareFunc(a.Fields, b.Fields, func(f, g event.Field) int {
-			return cmp.Or(strings.Compare(f.Name, g.Name), event.Compare(f.Value, g.Value))
-		}),
-	)
+	); c != 0 {
+		return c
+	}
+	return slices.CompareFunc(a.Fields, b.Fields, func(f, g event.Field) int {
+		return cmp.Or(strings.Compare(f.Name, g.Name), event.Compare(f.Value, g.Value))
+	})
 }
 
 // compareRest orders rows whose sort keys are equal.
@@ -261,6 +265,12 @@ func (t *table) result() *result.Table {
 	if t.open {
 		added = t.eventColumns()
 	}
+	own := 0 // columns before those of plain fields
+	for i, name := range added {
+		if plan.IsEventColumn(name) || strings.HasPrefix(name, "fields.") {
+			own = i + 1
+		}
+	}
 	names := append(slices.Clone(added), t.names...)
 	for _, name := range names {
 		out.Columns = append(out.Columns, result.Column{Name: name})
@@ -269,7 +279,7 @@ func (t *table) result() *result.Table {
 		r := &t.rows[i]
 		values := r.values
 		if t.open {
-			values = r.event.columns(added, make([]event.Value, 0, len(names)))
+			values = r.event.columns(added[:own], added[own:], make([]event.Value, 0, len(names)))
 			values = append(values, r.values...)
 		} else {
 			for j, v := range values {
@@ -291,10 +301,7 @@ func (t *table) eventColumns() []string {
 	fields := map[string]bool{}
 	for i := range t.rows {
 		for _, f := range t.rows[i].event.Fields {
-			name := fieldColumn(f.Name)
-			if !fields[name] && mine(name) {
-				fields[name] = true
-			}
+			fields[f.Name] = true
 		}
 	}
 	var names []string
@@ -304,8 +311,10 @@ func (t *table) eventColumns() []string {
 		}
 	}
 	var sorted []string
-	for name := range fields {
-		sorted = append(sorted, name)
+	for field := range fields {
+		if name := fieldColumn(field); mine(name) {
+			sorted = append(sorted, name)
+		}
 	}
 	slices.Sort(sorted)
 	return append(names, sorted...)
