@@ -88,6 +88,15 @@ func (s *idSet) addBitmap(b *roaring.Bitmap, bound int) {
 	if s.words == nil && len(s.list)+int(b.GetCardinality()) > listMax(bound) {
 		s.toWords(bound)
 	}
+	if s.words != nil && b.GetCardinality() > uint64(len(s.words)) && int(b.Maximum()>>6) < len(s.words) {
+		other := takeDense((len(s.words) + 1023) &^ 1023)
+		b.WriteDenseTo(other)
+		for i := range s.words {
+			s.words[i] |= other[i]
+		}
+		putDense(other)
+		return
+	}
 	it := b.ManyIterator()
 	var buffer [512]uint32
 	for n := it.NextMany(buffer[:]); n > 0; n = it.NextMany(buffer[:]) {

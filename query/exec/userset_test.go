@@ -29,6 +29,12 @@ func TestIDSetIsASet(t *testing.T) {
 			want[id] = true
 		}
 		a.merge(&b, bound)
+		whole := roaring.New()
+		whole.AddRange(uint64(bound/3), uint64(bound/2))
+		a.addBitmap(whole, bound)
+		for id := range roaring.Values(whole) {
+			want[id] = true
+		}
 		var got []uint32
 		a.each(func(id uint32) { got = append(got, id) })
 		if !slices.Equal(got, slices.Sorted(maps.Keys(want))) || a.count() != len(want) {
