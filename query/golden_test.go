@@ -42,8 +42,7 @@ func withEnv(opt query.Options, env reference.Env) query.Options {
 func TestGoldenInMemory(t *testing.T) {
 	for _, m := range []*inMemory{
 		{layout: query.MemoryOptions{Hot: true}},
-		{layout: query.MemoryOptions{BlockRows: 4, Segments: 3}, opt: query.Options{Workers: 8, Knobs: exec.Knobs{BlockTasks: true}}},
-		{layout: query.MemoryOptions{BlockRows: 2, Segments: 2}, opt: query.Options{Workers: 1, Knobs: exec.Knobs{NoIndex: true, NoPushdown: true, NoDictEval: true, NoShortcut: true}}},
+		{layout: query.MemoryOptions{BlockRows: 16, Segments: 3}, opt: query.Options{Workers: 8, Knobs: exec.Knobs{NoIndex: true, NoPushdown: true, NoDictEval: true, NoShortcut: true, BlockTasks: true}}},
 	} {
 		t.Run(fmt.Sprintf("%+v,%+v", m.layout, m.opt.Knobs), func(t *testing.T) {
 			querytest.Run(t, func(testing.TB) querytest.Evaluator { return m })

@@ -40,7 +40,7 @@ func source(t testing.TB, n int, opt query.MemoryOptions) query.Source {
 }
 
 func TestMemoryLimitSaysWhatUsedIt(t *testing.T) {
-	src := source(t, 200_000, query.MemoryOptions{})
+	src := source(t, 60_000, query.MemoryOptions{})
 	for text, purpose := range map[string]string{
 		"* | stats count() by order":                    "group keys",
 		"* | stats distinct(order)":                     "distinct values",
@@ -50,7 +50,7 @@ func TestMemoryLimitSaysWhatUsedIt(t *testing.T) {
 		"* | facets":                                    "values of facets",
 		"* | stats count() by user | where count > 100": "group",
 	} {
-		_, err := query.Run(context.Background(), src, text, query.Options{MemoryBytes: 1 << 20})
+		_, err := query.Run(context.Background(), src, text, query.Options{MemoryBytes: 256 << 10})
 		var memory *exec.MemoryError
 		if !errors.Is(err, query.ErrMemory) || !errors.As(err, &memory) || !strings.Contains(err.Error(), purpose) {
 			t.Errorf("%s: %v, want a memory error that names %q", text, err, purpose)
@@ -62,7 +62,7 @@ func TestMemoryLimitSaysWhatUsedIt(t *testing.T) {
 }
 
 func TestCancellationEndsAQueryAtOnce(t *testing.T) {
-	src := source(t, 400_000, query.MemoryOptions{})
+	src := source(t, 100_000, query.MemoryOptions{})
 	const slow = `* | stats distinct(concat(lower(order), upper(order), str(amount))), topk(concat(order, "x"), 5) by bucket(amount, 0.5)`
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -120,10 +120,14 @@ func TestMeta(t *testing.T) {
 }
 
 func TestSketchIsSaidToBeOne(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a million events")
+	events := make([]event.Event, exec.QuantileExact+10)
+	for i := range events {
+		events[i] = event.Event{Time: int64(i), Name: "pay", Fields: []event.Field{{Name: "amount", Value: event.Float(float64(i) / 4)}}}
 	}
-	src := source(t, exec.QuantileExact+10, query.MemoryOptions{Hot: true})
+	src, err := query.MemoryWith(events, query.MemoryOptions{Hot: true})
+	if err != nil {
+		t.Fatal(err)
+	}
 	got, err := query.Run(context.Background(), src, "* | stats p50(amount) as p", query.Options{})
 	if err != nil {
 		t.Fatal(err)
