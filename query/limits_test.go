@@ -87,7 +87,7 @@ func TestCancellationEndsAQueryAtOnce(t *testing.T) {
 
 func TestErrorsOfTheText(t *testing.T) {
 	src := source(t, 10, query.MemoryOptions{})
-	for _, text := range []string{"* | stat count()", "* | stats users() over 7d by region", "set identity = raw; * | stats count()", "* last"} {
+	for _, text := range []string{"* | stat count()", "* | stats users() over 7d by region", "* last"} {
 		_, err := query.Run(context.Background(), src, text, query.Options{})
 		var e *syntax.Error
 		if !errors.As(err, &e) || e.Line != 1 {

@@ -76,9 +76,6 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 		return nil, err
 	}
 	set := &r.query.Settings
-	if set.Identity == syntax.IdentityRaw {
-		return nil, syntax.Errorf(set.Pos, "identity = raw is not supported yet")
-	}
 	location, week := src.Location(), src.WeekStart()
 	if opt.Location != nil {
 		location = opt.Location

@@ -41,7 +41,7 @@ type eventsWorker struct {
 func (x *Execution) events(ctx context.Context, p *plan.Pipeline, op *plan.Events, filter *condition) (*table, error) {
 	pass := &eventsPass{x: x, limit: op.Limit}
 	pass.threshold.Store(math.MinInt64)
-	t := &table{events: true, open: !p.Row.Closed(), gone: map[string]bool{}, rng: x.Range}
+	t := &table{events: true, open: !p.Row.Closed(), made: p.Row.MakesUser(), gone: map[string]bool{}, rng: x.Range}
 	var exprs []syntax.Expr
 	for _, c := range p.Row.Made() {
 		t.names = append(t.names, c.Name)

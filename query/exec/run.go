@@ -21,7 +21,7 @@ func (x *Execution) Run(ctx context.Context, p *plan.Pipeline) (*result.Table, e
 func (x *Execution) RunSet(ctx context.Context, p *plan.Pipeline) (*UserSet, error) {
 	_, isEvents := p.First.(*plan.Events)
 	_, isUsers := p.First.(*plan.Users)
-	if len(p.Rest) > 0 || !isEvents && !isUsers {
+	if len(p.Rest) > 0 || !isEvents && !isUsers || p.Row.MakesUser() {
 		t, err := x.run(ctx, p)
 		if err != nil {
 			return nil, err

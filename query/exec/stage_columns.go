@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/query/plan"
 	"cairn/query/syntax"
 )
 
@@ -41,6 +42,7 @@ func (x *Execution) extend(t *table, s *syntax.Extend) (*table, error) {
 			values[i] = f(&out.rows[i])
 		}
 		out.set(c.Name, values)
+		out.made = out.made || out.events && plan.MakesUser(c.Name, c.Expr)
 	}
 	x.Budget.Add("rows", 40*len(s.Columns)*len(t.rows))
 	return out, nil
@@ -81,7 +83,12 @@ func (x *Execution) project(t *table, s *syntax.Project) (*table, error) {
 		}
 	}
 	out := t.with(rows)
-	out.names, out.open, out.gone = names, false, nil
+	out.names, out.open, out.gone, out.made = names, false, nil, false
+	for i, name := range names {
+		if name == syntax.ColumnUser {
+			out.made = t.events && (t.made || plan.MakesUser(name, exprs[i]))
+		}
+	}
 	return out, nil
 }
 
@@ -98,10 +105,12 @@ func (t *table) rename(s *syntax.Rename) *table {
 		}
 		return name
 	}
+	out.made = t.made && renamed(syntax.ColumnUser) == syntax.ColumnUser
 	out.names = slices.Clone(t.names)
 	for i, name := range out.names {
 		out.names[i] = renamed(name)
 	}
+	out.made = out.made || out.events && slices.ContainsFunc(s.Columns, func(c syntax.Renamed) bool { return c.New == syntax.ColumnUser })
 	if b := t.bucket; b != nil {
 		moved := *b
 		moved.time, moved.keys = renamed(b.time), nil
@@ -127,6 +136,7 @@ func (t *table) renameOpen(s *syntax.Rename) *table {
 	}
 	for i, c := range s.Columns {
 		out.set(c.New, columns[i])
+		out.made = out.made || out.events && c.New == syntax.ColumnUser
 	}
 	return out
 }
@@ -140,6 +150,7 @@ func (t *table) drop(s *syntax.Drop) *table {
 }
 
 func (t *table) remove(name string) {
+	t.made = t.made && name != syntax.ColumnUser
 	if i := t.index(name); i >= 0 {
 		t.names = slices.Delete(slices.Clone(t.names), i, i+1)
 		for r := range t.rows {

@@ -19,6 +19,7 @@ type table struct {
 	rows   []row
 	events bool            // every row is an event
 	open   bool            // events with all their fields: names are the columns that stages added
+	made   bool            // events whose column user was made by a stage: it says who did them
 	gone   map[string]bool // when open: columns that were dropped or renamed
 	bucket *bucketing      // of the stats before, for fill
 	rng    event.TimeRange
@@ -134,7 +135,7 @@ func (t *table) named(name string) func(r *row) event.Value {
 // user returns who did a row, canonical, or absent.
 func (x *Execution) user(t *table) func(r *row) event.Value {
 	get := t.named(syntax.ColumnUser)
-	if t.events {
+	if t.events && !t.made {
 		actor := x.actorColumn()
 		switch {
 		case actor.Scope == syntax.ScopeFields:

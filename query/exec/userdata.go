@@ -10,8 +10,8 @@ import (
 	"cairn/query/syntax"
 )
 
-// UserSet is a set of users, the result of a named pipeline: of dense ids or, where another field
-// stands for the user, of its values.
+// UserSet is a set of users, the result of a named pipeline: of dense ids and, where another field
+// stands for the user or a stage made up who he is, of values.
 type UserSet struct {
 	ids    idSet
 	values map[event.Value]bool
@@ -71,6 +71,9 @@ func (u *userValues) of(v event.Value) event.Value {
 	}
 	id, ok, err := u.x.Source.UserID(v.AsString())
 	if err != nil || !ok || v.Kind() != event.KindString {
+		if u.set != nil {
+			return event.Bool(u.set.values[v])
+		}
 		return u.at(segment.NoUser)
 	}
 	return u.at(id)

@@ -54,23 +54,20 @@ func (x *Execution) setOf(t *table) (*UserSet, error) {
 		if !u.Exists() {
 			continue
 		}
-		if !x.byID() {
-			if set.values == nil {
-				set.values = map[event.Value]bool{}
+		if x.byID() && u.Kind() == event.KindString {
+			id, ok, err := x.Source.UserID(u.AsString())
+			if err != nil {
+				return nil, err
 			}
-			set.values[u] = true
-			continue
+			if ok && id != segment.NoUser {
+				set.ids.add(id, bound)
+				continue
+			}
 		}
-		if u.Kind() != event.KindString {
-			continue
+		if set.values == nil {
+			set.values = map[event.Value]bool{}
 		}
-		id, ok, err := x.Source.UserID(u.AsString())
-		if err != nil {
-			return nil, err
-		}
-		if ok && id != segment.NoUser {
-			set.ids.add(id, bound)
-		}
+		set.values[u] = true
 	}
 	set.ids.compact()
 	return set, nil

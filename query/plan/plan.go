@@ -77,7 +77,7 @@ func Build(p *syntax.Pipeline, calendar *scalar.Calendar, now int64, fallback ev
 			break
 		}
 	}
-	for len(stages) > 0 && out.pass(stages[0]) {
+	for len(stages) > 0 && !out.Row.MakesUser() && out.pass(stages[0]) {
 		stages = stages[1:]
 	}
 	out.First, out.Rest = out.first(stages)
@@ -106,6 +106,9 @@ func (p *Pipeline) pass(s syntax.Stage) bool {
 func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
 	if len(stages) == 0 {
 		return &Events{Limit: -1}, nil
+	}
+	if p.Row.MakesUser() { // users are asked of the rows then, not of the store
+		return &Events{Limit: needed(stages)}, stages
 	}
 	switch s := stages[0].(type) {
 	case *syntax.Stats:

@@ -32,6 +32,20 @@ func (r *Row) HiddenNames() []string {
 	return names
 }
 
+// MakesUser reports whether a stage has made a column user, which then says who did an event in place
+// of what the event says.
+func (r *Row) MakesUser() bool {
+	i := r.index(syntax.ColumnUser)
+	return i >= 0 && MakesUser(syntax.ColumnUser, r.made[i].Expr)
+}
+
+// MakesUser reports whether a column of that name and meaning is a made column user rather than the
+// event's own.
+func MakesUser(name string, e syntax.Expr) bool {
+	c, ok := e.(*syntax.Column)
+	return name == syntax.ColumnUser && !(ok && c.Scope == syntax.ScopeRow && c.Name == name)
+}
+
 // Hidden reports whether the event's own column or field of that name is not to be seen.
 func (r *Row) Hidden(name string) bool { return r.closed || r.hidden[name] || r.index(name) >= 0 }
 

@@ -57,6 +57,9 @@ func (r *run) extend(in *rows, s *syntax.Extend) (*rows, error) {
 		out = out.each(func(x *row) *row {
 			made := x.clone()
 			made.columns[c.Name] = f(x)
+			if makesUser(c.Name, c.Expr) {
+				made.setUser(made.columns[c.Name])
+			}
 			return made
 		})
 		out.add(c.Name)
@@ -82,9 +85,15 @@ func (r *run) project(in *rows, s *syntax.Project) (*rows, error) {
 		return nil, err
 	}
 	out := in.each(func(old *row) *row {
-		made := &row{map[string]event.Value{}, old.event, old.user}
+		made := &row{map[string]event.Value{}, old.event, old.own, old.own}
 		for i, f := range fs {
 			made.columns[names[i]] = f(old)
+			switch {
+			case makesUser(names[i], exprs[i]):
+				made.setUser(made.columns[names[i]])
+			case names[i] == syntax.ColumnUser:
+				made.user = old.user
+			}
 		}
 		return made
 	})
@@ -96,10 +105,13 @@ func (in *rows) rename(s *syntax.Rename) *rows {
 	out := in.each(func(old *row) *row {
 		made := old.clone()
 		for _, c := range s.Columns {
-			delete(made.columns, c.From.Name)
+			made.remove(c.From.Name)
 		}
 		for _, c := range s.Columns {
 			made.columns[c.New] = old.columns[c.From.Name]
+			if c.New == syntax.ColumnUser {
+				made.setUser(made.columns[c.New])
+			}
 		}
 		return made
 	})
@@ -139,7 +151,7 @@ func (in *rows) drop(s *syntax.Drop) *rows {
 	out := in.each(func(old *row) *row {
 		made := old.clone()
 		for _, c := range s.Columns {
-			delete(made.columns, c.Name)
+			made.remove(c.Name)
 		}
 		return made
 	})
@@ -147,6 +159,13 @@ func (in *rows) drop(s *syntax.Drop) *rows {
 		out.remove(c.Name)
 	}
 	return out
+}
+
+func (r *row) remove(name string) {
+	delete(r.columns, name)
+	if name == syntax.ColumnUser {
+		r.user = r.own
+	}
 }
 
 func (in *rows) remove(name string) {

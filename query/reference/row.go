@@ -17,9 +17,27 @@ type row struct {
 	columns map[string]event.Value
 	event   *event.Event
 	user    event.Value // canonical; absent when nobody, and on rows that are no events
+	own     event.Value // user as the event has it, whatever a stage has made of the column
 }
 
-func (r *row) clone() *row { return &row{maps.Clone(r.columns), r.event, r.user} }
+func (r *row) clone() *row { return &row{maps.Clone(r.columns), r.event, r.user, r.own} }
+
+// makesUser reports whether a column of that name and meaning says who did the event, in place of what
+// the event says.
+func makesUser(name string, e syntax.Expr) bool {
+	c, ok := e.(*syntax.Column)
+	return name == syntax.ColumnUser && !(ok && c.Scope == syntax.ScopeRow && c.Name == name)
+}
+
+// setUser makes a value of the column user the one who did the event.
+func (r *row) setUser(v event.Value) {
+	if r.event == nil {
+		return
+	}
+	if r.user = v.Canonical(); !v.Exists() {
+		r.user = event.Value{}
+	}
+}
 
 // rows is what flows between two stages.
 type rows struct {

@@ -65,6 +65,7 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 		row := *stored
 		if v := row.column(r.actor); v.Exists() {
 			row.user = v.Canonical()
+			row.own = row.user
 		}
 		r.all = append(r.all, &row)
 	}

@@ -41,7 +41,7 @@ func defaultName(e Expr) string {
 	case *Literal:
 		return literalName(e.Value)
 	case *Bin:
-		return defaultName(e.X)
+		return ColumnTime
 	case *Call:
 		return callName(e)
 	case *Agg:
