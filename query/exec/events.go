@@ -65,11 +65,16 @@ func (x *Execution) events(ctx context.Context, p *plan.Pipeline, op *plan.Event
 	if t.rows, err = x.materialise(ctx, list); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(t.rows, func(a, b row) int { return compareEvents(a.event, b.event) })
+	if err := sortRows(ctx, t.rows, func(a, b *row) int { return compareEvents(a.event, b.event) }); err != nil {
+		return nil, err
+	}
 	if op.Limit >= 0 {
 		t.rows = t.rows[:min(op.Limit, int64(len(t.rows)))]
 	}
 	for i := range t.rows {
+		if err := interrupted(ctx, i); err != nil {
+			return nil, err
+		}
 		r := &t.rows[i]
 		r.values = make([]event.Value, len(made))
 		for j, f := range made {

@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"context"
+
 	"cairn/engine/event"
 	"cairn/engine/segment"
 )
@@ -371,13 +373,16 @@ func (t *groupTable) values(group uint32, dst []event.Value) []event.Value {
 }
 
 // merge adds the groups of o and returns which of the table's groups each has become.
-func (t *groupTable) merge(o *groupTable) []uint32 {
+func (t *groupTable) merge(ctx context.Context, o *groupTable) ([]uint32, error) {
 	to := make([]uint32, o.len())
 	var values []event.Value
 	for g := range to {
+		if err := interrupted(ctx, g); err != nil {
+			return nil, err
+		}
 		values = o.values(uint32(g), values[:0])
 		to[g] = t.group(values)
 	}
 	t.dense, t.shift = nil, 0
-	return to
+	return to, nil
 }

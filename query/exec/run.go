@@ -14,7 +14,7 @@ func (x *Execution) Run(ctx context.Context, p *plan.Pipeline) (*result.Table, e
 	if err != nil {
 		return nil, err
 	}
-	return t.result(), nil
+	return t.result(ctx)
 }
 
 // RunSet runs a plan and returns the users of its rows.
@@ -83,7 +83,7 @@ func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *conditi
 		}
 		t, err := run.rows(ctx)
 		if err == nil && op.Top > 0 {
-			t = t.greatest(op.Top)
+			return t.greatest(ctx, op.Top)
 		}
 		return t, err
 	case *plan.Users:
@@ -121,7 +121,7 @@ func (x *Execution) stage(ctx context.Context, t *table, stage, next syntax.Stag
 	case *syntax.Facets:
 		return x.facets(t, s.N), nil
 	case *syntax.Sort:
-		return x.sort(t, s)
+		return x.sort(ctx, t, s)
 	case *syntax.Limit:
 		return x.limit(t, s)
 	case *syntax.Offset:
@@ -133,7 +133,7 @@ func (x *Execution) stage(ctx context.Context, t *table, stage, next syntax.Stag
 	case *syntax.Users:
 		return x.users(t), nil
 	case *syntax.Events:
-		return t.newestFirst(), nil
+		return t.newestFirst(ctx)
 	}
 	return nil, syntax.Errorf(stage.Position(), "%s cannot be run", stage.Keyword())
 }

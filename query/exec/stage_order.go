@@ -1,13 +1,14 @@
 package exec
 
 import (
+	"context"
 	"slices"
 
 	"cairn/engine/event"
 	"cairn/query/syntax"
 )
 
-func (x *Execution) sort(t *table, s *syntax.Sort) (*table, error) {
+func (x *Execution) sort(ctx context.Context, t *table, s *syntax.Sort) (*table, error) {
 	var exprs []syntax.Expr
 	for _, k := range s.Keys {
 		exprs = append(exprs, k.Expr)
@@ -16,37 +17,38 @@ func (x *Execution) sort(t *table, s *syntax.Sort) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	type keyed struct {
-		row  row
-		keys []event.Value
-	}
-	list := make([]keyed, len(t.rows))
+	// The keys stand before the values while the rows are sorted.
+	rows := make([]row, len(t.rows))
 	for i := range t.rows {
-		list[i] = keyed{t.rows[i], make([]event.Value, len(fs))}
-		for j, f := range fs {
-			list[i].keys[j] = f(&t.rows[i])
+		if err := interrupted(ctx, i); err != nil {
+			return nil, err
 		}
+		values := make([]event.Value, 0, len(fs)+len(t.names))
+		for _, f := range fs {
+			values = append(values, f(&t.rows[i]))
+		}
+		rows[i] = row{append(values, t.rows[i].values...), t.rows[i].event}
 	}
-	slices.SortStableFunc(list, func(a, b keyed) int {
+	n := len(fs)
+	err = sortRows(ctx, rows, func(a, b *row) int {
 		for i := range fs {
-			if c := compareValues(a.keys[i], b.keys[i], s.Keys[i].Desc); c != 0 {
+			if c := compareValues(a.values[i], b.values[i], s.Keys[i].Desc); c != 0 {
 				return c
 			}
 		}
-		return t.compareRest(&a.row, &b.row)
+		return t.compareRest(&row{a.values[n:], a.event}, &row{b.values[n:], b.event})
 	})
-	rows := make([]row, len(list))
-	for i := range list {
-		rows[i] = list[i].row
+	for i := range rows {
+		rows[i].values = rows[i].values[n:]
 	}
-	return t.with(rows), nil
+	return t.with(rows), err
 }
 
 // newestFirst is the stage events.
-func (t *table) newestFirst() *table {
+func (t *table) newestFirst(ctx context.Context) (*table, error) {
 	rows := slices.Clone(t.rows)
-	slices.SortStableFunc(rows, func(a, b row) int { return t.compareRest(&a, &b) })
-	return t.with(rows)
+	err := sortRows(ctx, rows, t.compareRest)
+	return t.with(rows), err
 }
 
 func (x *Execution) limit(t *table, s *syntax.Limit) (*table, error) {

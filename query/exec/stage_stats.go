@@ -194,15 +194,15 @@ func (x *Execution) top(ctx context.Context, t *table, s *syntax.Top) (*table, e
 	if err != nil {
 		return nil, err
 	}
-	return out.greatest(s.N), nil
+	return out.greatest(ctx, s.N)
 }
 
 // greatest keeps the n rows with the greatest last column, ties in the order that they are in.
-func (t *table) greatest(n int) *table {
+func (t *table) greatest(ctx context.Context, n int) (*table, error) {
 	last := len(t.names) - 1
-	slices.SortStableFunc(t.rows, func(a, b row) int { return compareValues(a.values[last], b.values[last], true) })
+	err := sortRows(ctx, t.rows, func(a, b *row) int { return compareValues(a.values[last], b.values[last], true) })
 	t.rows = t.rows[:min(n, len(t.rows))]
-	return t
+	return t, err
 }
 
 // facets is the stage on a table.

@@ -294,14 +294,21 @@ func (w *statsWorker) flush() {
 }
 
 // merge adds the groups and states of another worker.
-func (w *statsWorker) merge(o *statsWorker) {
-	to := w.table.merge(o.table)
+func (w *statsWorker) merge(ctx context.Context, o *statsWorker) error {
+	to, err := w.table.merge(ctx, o.table)
+	if err != nil {
+		return err
+	}
 	w.resize()
 	for from, group := range to {
+		if err := interrupted(ctx, from); err != nil {
+			return err
+		}
 		for i, s := range w.states {
 			s.merge(o.states[i], uint32(from), group)
 		}
 	}
+	return nil
 }
 
 // run makes the pass and returns the worker that holds all.
@@ -323,7 +330,9 @@ func (p *statsPass) run(ctx context.Context, rng event.TimeRange, filter *condit
 		if err := p.x.Budget.Err(); err != nil {
 			return nil, err
 		}
-		first.merge(w.(*statsWorker))
+		if err := first.merge(ctx, w.(*statsWorker)); err != nil {
+			return nil, err
+		}
 	}
 	return first, p.x.Budget.Err()
 }

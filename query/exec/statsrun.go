@@ -78,6 +78,9 @@ func (r *statsRun) rows(ctx context.Context) (*table, error) {
 	r.baseOf = map[uint32]uint32{}
 	var keys []event.Value
 	for g := range r.base.groups {
+		if err := interrupted(ctx, g); err != nil {
+			return nil, err
+		}
 		keys = r.base.values(uint32(g), keys[:0])
 		r.baseOf[r.final.number(keys)] = uint32(g)
 	}
@@ -355,15 +358,15 @@ func (r *statsRun) table(ctx context.Context, windows []*window) (*table, error)
 		t.rows = append(t.rows, row{values: values})
 	}
 	x.Budget.Add("rows", n*(24+40*len(t.names)))
-	if err := x.nameRows(t, len(r.keys)); err != nil {
+	if err := x.nameRows(ctx, t, len(r.keys)); err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(t.rows, func(a, b row) int { return compareRows(a.values[:len(r.keys)], b.values[:len(r.keys)]) })
-	return t, nil
+	keys := len(r.keys)
+	return t, sortRows(ctx, t.rows, func(a, b *row) int { return compareRows(a.values[:keys], b.values[:keys]) })
 }
 
 // nameRows turns dense ids among the first columns into the names of users.
-func (x *Execution) nameRows(t *table, columns int) error {
+func (x *Execution) nameRows(ctx context.Context, t *table, columns int) error {
 	var ids []uint32
 	for c := range columns {
 		for _, row := range t.rows {
@@ -375,8 +378,13 @@ func (x *Execution) nameRows(t *table, columns int) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	if err := x.names.fetch(x, ids); err != nil {
-		return err
+	for part := range slices.Chunk(ids, checkEvery) {
+		if err := interrupted(ctx, 0); err != nil {
+			return err
+		}
+		if err := x.names.fetch(x, part); err != nil {
+			return err
+		}
 	}
 	for c := range columns {
 		for _, row := range t.rows {

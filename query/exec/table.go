@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -260,7 +261,7 @@ func (t *table) compareRest(a, b *row) int {
 }
 
 // result is the answer.
-func (t *table) result() *result.Table {
+func (t *table) result(ctx context.Context) (*result.Table, error) {
 	out := &result.Table{}
 	var added []string
 	if t.open {
@@ -277,6 +278,9 @@ func (t *table) result() *result.Table {
 		out.Columns = append(out.Columns, result.Column{Name: name})
 	}
 	for i := range t.rows {
+		if err := interrupted(ctx, i); err != nil {
+			return nil, err
+		}
 		r := &t.rows[i]
 		values := r.values
 		if t.open {
@@ -292,7 +296,7 @@ func (t *table) result() *result.Table {
 		out.Rows = append(out.Rows, values)
 	}
 	out.Infer()
-	return out
+	return out, nil
 }
 
 // eventColumns returns the columns of events that stages have left alone: those of every event, and
