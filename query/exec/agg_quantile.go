@@ -84,7 +84,7 @@ func (a *quantileAggregate) update(b *batch, groups []uint32) error {
 			a.addValue(groupAt(groups, i), v)
 		}
 	}
-	a.noteSize()
+	a.noteSize(b.n)
 	return nil
 }
 
@@ -104,7 +104,12 @@ func (a *quantileAggregate) addCodes(codes, groups []uint32) {
 }
 
 // noteSize tells the budget of what the states have come to hold.
-func (a *quantileAggregate) noteSize() {
+func (a *quantileAggregate) noteSize(rows int) {
+	if len(a.states) > 1024 {
+		a.account.add(8 * rows)
+		a.size += 8 * rows
+		return
+	}
 	size := 0
 	for i := range a.states {
 		size += a.states[i].sizeBytes()

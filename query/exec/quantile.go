@@ -14,18 +14,22 @@ const QuantileExact = 1 << 20
 // SketchError is the relative error of a quantile sketch.
 const SketchError = 0.01
 
-// quantileState collects the numbers of one group for quantiles and median. Small whole numbers are
-// counted, however many they are. Otherwise up to QuantileExact values are kept, and beyond that they
-// are counted in a DDSketch. Which it is depends on the values alone. The zero value is empty.
+// quantileState collects the numbers of one group for quantiles and median. Values are listed; many
+// small whole numbers are counted instead, however many they are; more than QuantileExact values of
+// which some cannot be counted go into a DDSketch. Which it is depends on the values alone. The zero
+// value is empty.
 type quantileState struct {
-	counts []uint32 // by value, while all are whole and below countedMax
-	n      uint64   // values in counts
 	values []float64
-	sketch *sketch
-	listed bool // a value came that counts cannot hold
+	odd    bool     // a value came that cannot be counted
+	counts []uint32 // by value; not nil: instead of values
+	n      uint64   // values in counts
+	sketch *sketch  // not nil: instead of values
 }
 
-const countedMax = 1 << 16
+const (
+	countedMax  = 1 << 16 // values below can be counted
+	countedFrom = 4096    // listed values from which counting is tried
+)
 
 // counted returns the value as an index of counts.
 func counted(f float64) (int, bool) {
@@ -34,20 +38,38 @@ func counted(f float64) (int, bool) {
 }
 
 func (s *quantileState) add(f float64) {
-	if !s.listed {
-		if i, ok := counted(f); ok {
+	i, small := counted(f)
+	if s.counts != nil {
+		if small {
 			s.count(i, 1)
 			return
 		}
 		s.list()
 	}
+	s.odd = s.odd || !small
 	if s.sketch != nil {
 		s.sketch.add(f, 1)
 		return
 	}
 	s.values = append(s.values, f)
-	if len(s.values) > QuantileExact {
+	s.settle()
+}
+
+// settle leaves the list if there is something better.
+func (s *quantileState) settle() {
+	switch {
+	case !s.odd && len(s.values) >= countedFrom:
+		s.toCounts()
+	case len(s.values) > QuantileExact:
 		s.toSketch()
+	}
+}
+
+func (s *quantileState) toCounts() {
+	values := s.values
+	s.counts, s.values = make([]uint32, 0, 256), nil
+	for _, f := range values {
+		s.count(int(f), 1)
 	}
 }
 
@@ -55,8 +77,9 @@ func (s *quantileState) count(i int, times uint32) {
 	if i >= len(s.counts) {
 		s.counts = append(s.counts, make([]uint32, i+1-len(s.counts))...)
 	}
-	if s.counts[i]+times < times {
-		s.list() // more of one value than 32 bits count
+	if s.counts[i]+times < times { // more of one value than 32 bits count
+		s.list()
+		s.odd = true
 		s.sketch.add(float64(i), uint64(times))
 		return
 	}
@@ -64,13 +87,18 @@ func (s *quantileState) count(i int, times uint32) {
 	s.n += uint64(times)
 }
 
-// list turns counted values into listed ones.
+// list turns counted values back into listed ones, or a sketch if they are too many.
 func (s *quantileState) list() {
 	counts, n := s.counts, s.n
-	s.counts, s.n, s.listed = nil, 0, true
+	s.counts, s.n = nil, 0
 	if n > QuantileExact {
 		s.sketch = newSketch()
 	}
+	s.addCounts(counts)
+}
+
+// addCounts adds counted values to the list or the sketch.
+func (s *quantileState) addCounts(counts []uint32) {
 	for i, times := range counts {
 		switch {
 		case times == 0:
@@ -97,45 +125,43 @@ func (s *quantileState) toSketch() {
 
 // merge adds o, which stays as it is but for the order of its values.
 func (s *quantileState) merge(o *quantileState) {
-	if !o.listed {
-		s.mergeCounts(o)
-		return
-	}
-	if !s.listed {
-		s.list()
-	}
-	if s.sketch == nil && o.sketch == nil && len(s.values)+len(o.values) <= QuantileExact {
+	switch {
+	case o.sketch != nil:
+		if s.counts != nil {
+			s.list()
+		}
+		s.toSketch()
+		s.odd = true
+		s.sketch.merge(o.sketch)
+	case o.counts != nil && !s.odd && s.sketch == nil:
+		if s.counts == nil {
+			s.toCounts()
+		}
+		for i, times := range o.counts {
+			switch {
+			case times == 0:
+			case s.counts != nil:
+				s.count(i, times)
+			default:
+				s.sketch.add(float64(i), uint64(times))
+			}
+		}
+	case o.counts != nil:
+		if uint64(len(s.values))+o.n > QuantileExact {
+			s.toSketch()
+		}
+		s.addCounts(o.counts)
+	case s.counts == nil && s.sketch == nil:
+		s.odd = s.odd || o.odd
 		if len(s.values) == 0 {
 			s.values = o.values[:len(o.values):len(o.values)]
 		} else {
 			s.values = append(s.values, o.values...)
 		}
-		return
-	}
-	s.toSketch()
-	if o.sketch != nil {
-		s.sketch.merge(o.sketch)
-	}
-	for _, f := range o.values {
-		s.sketch.add(f, 1)
-	}
-}
-
-func (s *quantileState) mergeCounts(o *quantileState) {
-	if s.listed && s.sketch == nil && uint64(len(s.values))+o.n > QuantileExact {
-		s.toSketch()
-	}
-	for i, times := range o.counts {
-		switch {
-		case times == 0:
-		case !s.listed:
-			s.count(i, times)
-		case s.sketch != nil:
-			s.sketch.add(float64(i), uint64(times))
-		default:
-			for range times {
-				s.values = append(s.values, float64(i))
-			}
+		s.settle()
+	default:
+		for _, f := range o.values {
+			s.add(f)
 		}
 	}
 }
