@@ -1,0 +1,99 @@
+package exec
+
+import (
+	"cairn/engine/event"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// bindUsers evaluates a condition on nothing but the user once per user of the segment.
+func (x *Execution) bindUsers(c *condition, v *view) (*bound, error) {
+	if id, ok, err := x.singleUser(c); err != nil {
+		return nil, err
+	} else if ok {
+		from, to, err := v.reader.UserRows(id)
+		if err != nil {
+			return nil, err
+		}
+		return &bound{set: rangeSet(from, to)}, nil
+	}
+	users, starts, err := v.reader.UserRuns()
+	if err != nil {
+		return nil, err
+	}
+	reader := &userReader{x: x, p: c.program}
+	if reader.named() {
+		if err := x.names.load(x, v); err != nil {
+			return nil, err
+		}
+	}
+	rows := roaring.New()
+	from := -1 // first row of the run of passing users
+	for i, user := range users {
+		reader.user = user
+		switch passes := c.program.test(reader); {
+		case passes && from < 0:
+			from = int(starts[i])
+		case !passes && from >= 0:
+			rows.AddRange(uint64(from), uint64(starts[i]))
+			from = -1
+		}
+	}
+	if from >= 0 {
+		rows.AddRange(uint64(from), uint64(v.info.Rows))
+	}
+	if int(rows.GetCardinality()) == v.info.Rows {
+		return &bound{set: allRows}, nil
+	}
+	return &bound{set: rowSet{bits: rows}}, nil
+}
+
+func rangeSet(from, to int) rowSet {
+	if from == to {
+		return noRows
+	}
+	rows := roaring.New()
+	rows.AddRange(uint64(from), uint64(to))
+	return rowSet{bits: rows}
+}
+
+// singleUser recognises `user = "name"`. A name that nobody has is a user without rows.
+func (x *Execution) singleUser(c *condition) (id uint32, ok bool, err error) {
+	if c.test.op != testEqual || c.test.not || len(c.test.values) != 1 {
+		return 0, false, nil
+	}
+	v := c.test.values[0]
+	if v.Kind() != event.KindString || v.AsString() == "" {
+		return 0, false, nil
+	}
+	id, found, err := x.Source.UserID(v.AsString())
+	if !found {
+		id = ^uint32(0)
+	}
+	return id, true, err
+}
+
+// userReader evaluates programs on users.
+type userReader struct {
+	x    *Execution
+	p    *program
+	user uint32
+}
+
+// Value implements scalar.Row.
+func (r *userReader) Value(slot int) event.Value {
+	if l := &r.p.leaves[slot]; l.perUser != nil {
+		return l.perUser.at(r.user)
+	}
+	return r.x.names.value(r.user)
+}
+
+// named reports whether the program sees the name of the user.
+func (r *userReader) named() bool {
+	for _, l := range r.p.leaves {
+		if l.perUser == nil {
+			return true
+		}
+	}
+	return false
+}
