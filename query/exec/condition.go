@@ -2,7 +2,6 @@ package exec
 
 import (
 	"cairn/engine/event"
-	"cairn/query/plan"
 	"cairn/query/syntax"
 )
 
@@ -258,9 +257,4 @@ func isColumnOf(e syntax.Expr) (columnRef, bool) {
 		return columnRef{}, false
 	}
 	return refOf(c)
-}
-
-// selectorCondition compiles a selector on stored events.
-func (x *Execution) selectorCondition(s *syntax.Selector) (*condition, error) {
-	return x.compile(plan.Selector(s))
 }
