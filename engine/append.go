@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"cairn/engine/column"
@@ -132,7 +133,7 @@ func (t *Tenant) prepare(p *pending, b *column.Batch) error {
 	now := t.db.now()
 	check := checker{
 		limits: t.db.opt.Limits, batch: b, result: p.result,
-		oldest: settings.retainedFrom(now), newest: now + int64(t.db.opt.FutureLimit),
+		oldest: settings.retainedFrom(now), newest: now + min(int64(t.db.opt.FutureLimit), math.MaxInt64-now),
 	}
 	bad := check.check()
 	if t.db.opt.DedupWindow >= 0 {

@@ -12,8 +12,12 @@ import (
 	"cairn/engine/segment"
 )
 
-// groupRows bounds the rows of the appends that are committed together.
-const groupRows = 1 << 16
+const (
+	// groupRows bounds the rows of the appends that are committed together.
+	groupRows = 1 << 16
+	// groupBytes bounds their memory: the store takes no batch of gigabytes.
+	groupBytes = 64 << 20
+)
 
 // pending is an append on its way through the commit.
 type pending struct {
@@ -27,12 +31,12 @@ type pending struct {
 	err  error
 }
 
-func (p *pending) rows() int {
-	n := 0
+func (p *pending) size() (rows, bytes int) {
 	for i := range p.parts {
-		n += p.parts[i].batch.Rows
+		rows += p.parts[i].batch.Rows
+		bytes += p.parts[i].batch.SizeBytes()
 	}
-	return n
+	return rows, bytes
 }
 
 // commit hands the append in. The first to come leads: it commits for all who came while the commit
@@ -61,10 +65,13 @@ func (t *Tenant) lead() {
 	t.commitMu.Lock() // waiting for it, the queue fills
 	q := &t.queue
 	q.Lock()
-	n, rows := 0, 0
-	for n < len(q.waiting) && (n == 0 || rows+q.waiting[n].rows() <= groupRows && q.waiting[n].opt == q.waiting[0].opt) {
-		rows += q.waiting[n].rows()
-		n++
+	n, rows, bytes := 0, 0, 0
+	for ; n < len(q.waiting) && q.waiting[n].opt == q.waiting[0].opt; n++ {
+		moreRows, moreBytes := q.waiting[n].size()
+		rows, bytes = rows+moreRows, bytes+moreBytes
+		if n > 0 && (rows > groupRows || bytes > groupBytes) {
+			break
+		}
 	}
 	group := slices.Clone(q.waiting[:n])
 	q.waiting = slices.Delete(q.waiting, 0, n)
