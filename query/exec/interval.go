@@ -201,11 +201,10 @@ func scanNumbers(v *segment.Vector, t interval, sel, dst []uint16, s *scratch) [
 
 // scratch is a worker's memory for the values of one block.
 type scratch struct {
-	ints    []int64
-	floats  []float64
-	codes   []uint32
-	present []bool
-	rows    [][]uint16 // free row buffers
+	ints   []int64
+	floats []float64
+	codes  []uint32
+	rows   [][]uint16 // free row buffers
 }
 
 var scratchPool = sync.Pool{New: func() any { return &scratch{} }}

@@ -236,7 +236,6 @@ type groupTable struct {
 	dense   []uint32    // two keys: group+1 by gid1<<shift | gid2, while small enough
 	shift   uint
 	account account
-	buffer  []uint32
 	single  bool // no keys: all rows are one group
 }
 

@@ -171,13 +171,6 @@ func (s *exactSum) value() event.Value {
 // float returns the total rounded once.
 func (s *exactSum) float() float64 { return nearest(s.big()) }
 
-// mean returns the total divided by n, rounded once.
-func (s *exactSum) mean(n int64) float64 {
-	quotient := new(big.Rat).SetFrac(s.big(), new(big.Int).Lsh(big.NewInt(n), wideZero))
-	f, _ := quotient.Float64()
-	return f
-}
-
 // rat returns the exact total.
 func (s *exactSum) rat() *big.Rat {
 	return new(big.Rat).SetFrac(s.big(), new(big.Int).Lsh(big.NewInt(1), wideZero))

@@ -299,7 +299,7 @@ func (u *userConsumer) open(v *view) error {
 }
 
 func (u *userConsumer) take(b *batch) (err error) {
-	ids := u.users
+	var ids []uint32
 	if u.key != nil {
 		if ids, err = u.key.gids(b); err != nil {
 			return err
