@@ -1,67 +1,112 @@
+// Package index answers "here is a condition, which rows match?" with sets of rows.
+//
+//	Rows      a set of rows of a segment, or the complement of one, and its algebra
+//	Iterator  hands the rows of a set out, block by block
+//
+// The packages below hold the bytes: packed (integers in few bits), postings (a set of rows for each
+// value), bloom (a filter for values that are not there). What a condition is, and which values of a
+// column meet it, the query's executor knows.
 package index
 
-import "github.com/RoaringBitmap/roaring/v2"
+import (
+	"github.com/RoaringBitmap/roaring/v2"
+)
 
-// Rows is a set of rows of one segment: the members of Bits or, if Not is set, all rows but those.
-// A nil Bits is empty, so {nil, true} is every row. Bitmaps are shared and never modified.
+// Rows is a set of rows of one segment: the members of bits or, if not is set, all rows but those. A
+// nil bits is empty, so {nil, true} is every row. A Rows is immutable, bitmaps are shared and never
+// modified; it is safe for concurrent use.
 type Rows struct {
-	Bits *roaring.Bitmap
-	Not  bool
+	bits  *roaring.Bitmap
+	not   bool
+	words []uint64 // instead of bits: a plain bitmap of size members
+	size  int
 }
 
 // None and All are the extremes.
 var (
 	None = Rows{}
-	All  = Rows{Not: true}
+	All  = Rows{not: true}
 )
 
-// IsNone and IsAll report whether the set is known to be one of the extremes.
-func (r Rows) IsNone() bool { return !r.Not && (r.Bits == nil || r.Bits.IsEmpty()) }
+// Of makes a set of the members of a bitmap, which must not change any more.
+func Of(bits *roaring.Bitmap) Rows { return Rows{bits: bits} }
 
-// IsAll reports whether nothing is left out.
-func (r Rows) IsAll() bool { return r.Not && (r.Bits == nil || r.Bits.IsEmpty()) }
+// Bitmap returns the members of the set as a shared bitmap, nil for none; with not set they are the
+// rows that the set leaves out.
+func (s Rows) Bitmap() (bits *roaring.Bitmap, not bool) {
+	s = s.roaring()
+	return s.bits, s.not
+}
 
-// Invert returns the rows that are not in the set; it costs nothing.
-func (r Rows) Invert() Rows { return Rows{r.Bits, !r.Not} }
+// Empty reports whether the set is known to have no rows.
+func (s Rows) Empty() bool { return !s.not && s.none() }
 
-// Count returns the number of rows of the set in a segment of rows rows.
-func (r Rows) Count(rows int) int {
-	n := 0
-	if r.Bits != nil {
-		n = int(r.Bits.GetCardinality())
+// Full reports whether the set is known to leave no row out.
+func (s Rows) Full() bool { return s.not && s.none() }
+
+// none reports whether there are no members, before not.
+func (s Rows) none() bool {
+	if s.words != nil {
+		return s.size == 0
 	}
-	if r.Not {
+	return s.bits == nil || s.bits.IsEmpty()
+}
+
+// Count returns the number of rows, of a segment of rows rows.
+func (s Rows) Count(rows int) int {
+	n := s.size
+	if s.bits != nil {
+		n = int(s.bits.GetCardinality())
+	}
+	if s.not {
 		return rows - n
 	}
 	return n
 }
 
-// And returns the rows in both sets.
-func (r Rows) And(o Rows) Rows {
-	switch {
-	case r.IsNone() || o.IsNone():
-		return None
-	case r.IsAll():
-		return o
-	case o.IsAll():
-		return r
-	case r.Not && o.Not:
-		return Rows{roaring.Or(r.Bits, o.Bits), true}
-	case r.Not:
-		return Rows{roaring.AndNot(o.Bits, r.Bits), false}
-	case o.Not:
-		return Rows{roaring.AndNot(r.Bits, o.Bits), false}
+// SizeBytes is about what it costs to go through the set.
+func (s Rows) SizeBytes() int {
+	if s.bits == nil {
+		return 8 * len(s.words)
 	}
-	return Rows{roaring.And(r.Bits, o.Bits), false}
+	return int(s.bits.GetSizeInBytes())
+}
+
+// Invert returns the rows that are not in the set; it costs nothing.
+func (s Rows) Invert() Rows {
+	s.not = !s.not
+	return s
+}
+
+// And returns the rows in both sets.
+func (s Rows) And(o Rows) Rows {
+	switch {
+	case s.Empty() || o.Empty():
+		return None
+	case s.Full():
+		return o
+	case o.Full():
+		return s
+	}
+	s, o = s.roaring(), o.roaring()
+	switch {
+	case s.not && o.not:
+		return Rows{bits: roaring.Or(s.bits, o.bits), not: true}
+	case s.not:
+		return Rows{bits: roaring.AndNot(o.bits, s.bits)}
+	case o.not:
+		return Rows{bits: roaring.AndNot(s.bits, o.bits)}
+	}
+	return Rows{bits: roaring.And(s.bits, o.bits)}
 }
 
 // Or returns the rows in either set.
-func (r Rows) Or(o Rows) Rows { return r.Invert().And(o.Invert()).Invert() }
+func (s Rows) Or(o Rows) Rows { return s.Invert().And(o.Invert()).Invert() }
 
-// AndCount is And(o).Count(rows), without making the set where it can.
-func (r Rows) AndCount(o Rows, rows int) int {
-	if !r.Not && !o.Not && r.Bits != nil && o.Bits != nil {
-		return int(r.Bits.AndCardinality(o.Bits))
+// AndCount returns s.And(o).Count(rows), without making the set where it can.
+func (s Rows) AndCount(o Rows, rows int) int {
+	if !s.not && !o.not && s.bits != nil && o.bits != nil {
+		return int(s.bits.AndCardinality(o.bits))
 	}
-	return r.And(o).Count(rows)
+	return s.And(o).Count(rows)
 }

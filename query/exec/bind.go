@@ -5,15 +5,16 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/segment"
+	"cairn/index"
 )
 
 // bound is a condition on one segment: the rows that an index names, or what is left to be looked
 // at block by block. It is immutable and shared by workers.
 type bound struct {
 	op  boundOp
-	set rowSet // boundRows; boundAnd: that of the first kid
+	set index.Rows // boundRows; boundAnd: that of the first kid
 	// sets, if not nil, are what set is the intersection of, as soon as resolve has been called.
-	sets []rowSet
+	sets []index.Rows
 	rows int // of the segment, if there are sets
 	// events, if not nil, says that set is all rows with these codes of event names.
 	events []uint32
@@ -40,20 +41,20 @@ const (
 )
 
 // nothing reports whether surely no row passes.
-func (b *bound) nothing() bool { return b.op == boundRows && b.sets == nil && b.set.empty() }
+func (b *bound) nothing() bool { return b.op == boundRows && b.sets == nil && b.set.Empty() }
 
 // full reports whether surely all rows pass.
-func (b *bound) full() bool { return b.op == boundRows && b.sets == nil && b.set.full() }
+func (b *bound) full() bool { return b.op == boundRows && b.sets == nil && b.set.Full() }
 
 // resolve intersects the sets.
 func (b *bound) resolve() *bound {
 	if b.sets == nil {
 		return b
 	}
-	set := intersect(b.sets, b.rows)
+	set := index.Intersect(b.sets, b.rows)
 	b.sets = nil
 	switch b.set = set; {
-	case set.empty():
+	case set.Empty():
 		b.op, b.kids = boundRows, nil
 	case b.op == boundAnd:
 		b.kids = append([]*bound{{set: set}}, b.kids...)
@@ -64,15 +65,15 @@ func (b *bound) resolve() *bound {
 // count returns how many of a segment's rows pass, for a boundRows.
 func (b *bound) count(rows int) int {
 	if b.sets == nil {
-		return b.set.count(rows)
+		return b.set.Count(rows)
 	}
-	return intersectCount(b.sets, rows)
+	return index.IntersectCount(b.sets, rows)
 }
 
 // bind works out what a condition means on a segment. nil is no condition.
 func (x *Execution) bind(c *condition, v *view) (*bound, error) {
 	if c == nil {
-		return &bound{set: allRows}, nil
+		return &bound{set: index.All}, nil
 	}
 	switch c.op {
 	case conditionNot:
@@ -81,7 +82,7 @@ func (x *Execution) bind(c *condition, v *view) (*bound, error) {
 			return nil, err
 		}
 		if kid.resolve().op == boundRows {
-			return &bound{set: kid.set.invert()}, nil
+			return &bound{set: kid.set.Invert()}, nil
 		}
 		return &bound{op: boundNot, kids: []*bound{kid}}, nil
 	case conditionAnd:
@@ -93,7 +94,7 @@ func (x *Execution) bind(c *condition, v *view) (*bound, error) {
 }
 
 func (x *Execution) bindAnd(c *condition, v *view) (*bound, error) {
-	out := &bound{op: boundAnd, set: allRows, rows: v.info.Rows}
+	out := &bound{op: boundAnd, set: index.All, rows: v.info.Rows}
 	for _, k := range c.kids {
 		kid, err := x.bind(k, v)
 		switch {
@@ -117,7 +118,7 @@ func (x *Execution) bindAnd(c *condition, v *view) (*bound, error) {
 	}
 	if len(out.sets) > 1 {
 		out.events = nil
-		slices.SortFunc(out.sets, func(a, b rowSet) int { return a.sizeBytes() - b.sizeBytes() })
+		slices.SortFunc(out.sets, func(a, b index.Rows) int { return a.SizeBytes() - b.SizeBytes() })
 	}
 	switch {
 	case len(out.kids) > 0:
@@ -138,7 +139,7 @@ func (x *Execution) bindAnd(c *condition, v *view) (*bound, error) {
 
 func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
 	out := &bound{op: boundOr}
-	set := noRows
+	set := index.None
 	events := []uint32{}
 	for _, k := range c.kids {
 		kid, err := x.bind(k, v)
@@ -146,9 +147,9 @@ func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
 			return nil, err
 		}
 		if kid.resolve().op == boundRows {
-			set = set.or(kid.set)
+			set = set.Or(kid.set)
 			switch {
-			case kid.set.empty():
+			case kid.set.Empty():
 			case events == nil || kid.events == nil:
 				events = nil
 			default:
@@ -157,15 +158,15 @@ func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
 		} else {
 			out.kids = append(out.kids, kid)
 		}
-		if set.full() {
+		if set.Full() {
 			break
 		}
 	}
-	if len(out.kids) == 0 || set.full() {
+	if len(out.kids) == 0 || set.Full() {
 		slices.Sort(events)
 		return &bound{set: set, events: slices.Compact(events)}, nil
 	}
-	if !set.empty() {
+	if !set.Empty() {
 		out.kids = append(out.kids, &bound{set: set})
 	}
 	if len(out.kids) == 1 {
@@ -191,7 +192,7 @@ func (x *Execution) bindLeaf(c *condition, v *view) (*bound, error) {
 		case dict.ok:
 			return x.bindCodes(c, column, dict, v.info.Rows)
 		case c.test.op == testPrefix || c.test.op == testStrings:
-			return &bound{set: noRows}, nil
+			return &bound{set: index.None}, nil
 		case c.test.op == testNumbers || c.test.op == testEqual:
 			return bindNumbers(c, column, v.info.Rows), nil
 		}
@@ -202,7 +203,12 @@ func (x *Execution) bindLeaf(c *condition, v *view) (*bound, error) {
 	return &bound{op: boundGeneric, program: c.program}, nil
 }
 
-func constantBound(all bool) *bound { return &bound{set: rowSet{not: all}} }
+func constantBound(all bool) *bound {
+	if all {
+		return &bound{set: index.All}
+	}
+	return &bound{set: index.None}
+}
 
 // coded says how a column is coded. The dictionary itself is read only when it is needed.
 type coded struct {
@@ -230,9 +236,9 @@ func (x *Execution) bindCodes(c *condition, column *segment.Column, d coded, row
 	everywhere := d.info.Present == rows
 	switch {
 	case n == 0 && (!codes.absent || everywhere):
-		return &bound{set: noRows}, nil
+		return &bound{set: index.None}, nil
 	case n == total && (codes.absent || everywhere):
-		return &bound{set: allRows}, nil
+		return &bound{set: index.All}, nil
 	}
 	if d.info.Indexed && !x.Knobs.NoIndex {
 		set, ok, err := codes.rows(column, total)
@@ -352,14 +358,14 @@ func numbersBound(column *segment.Column, info segment.ColumnInfo, span interval
 		lo, hi := span.ints()
 		span = interval{lo: event.Int(lo), hi: event.Int(hi)}
 		if lo > hi {
-			return &bound{set: noRows}
+			return &bound{set: index.None}
 		}
 	}
 	if span.contains(info.Min) && span.contains(info.Max) && info.Present == rows {
-		return &bound{set: allRows}
+		return &bound{set: index.All}
 	}
 	if span.excludes(info.Min, info.Max) {
-		return &bound{set: noRows}
+		return &bound{set: index.None}
 	}
 	return &bound{op: boundNumbers, column: column, span: span}
 }
@@ -381,7 +387,7 @@ func bindNumbersEqual(c *condition, column *segment.Column, info segment.ColumnI
 	}
 	switch len(out.kids) {
 	case 0:
-		out = &bound{set: noRows}
+		out = &bound{set: index.None}
 	case 1:
 		out = out.kids[0]
 	}
@@ -389,18 +395,18 @@ func bindNumbersEqual(c *condition, column *segment.Column, info segment.ColumnI
 		return out
 	}
 	if out.op == boundRows {
-		return &bound{set: out.set.invert()}
+		return &bound{set: out.set.Invert()}
 	}
 	return &bound{op: boundNot, kids: []*bound{out}}
 }
 
 // first returns the rows that indexes let through, all if they cannot tell.
-func (b *bound) first() rowSet {
+func (b *bound) first() index.Rows {
 	switch {
 	case b.op == boundRows:
 		return b.set
 	case b.op == boundAnd && b.kids[0].op == boundRows:
 		return b.kids[0].set
 	}
-	return allRows
+	return index.All
 }

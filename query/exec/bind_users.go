@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"cairn/index"
+
 	"cairn/engine/event"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -43,18 +45,18 @@ func (x *Execution) bindUsers(c *condition, v *view) (*bound, error) {
 		rows.AddRange(uint64(from), uint64(v.info.Rows))
 	}
 	if int(rows.GetCardinality()) == v.info.Rows {
-		return &bound{set: allRows}, nil
+		return &bound{set: index.All}, nil
 	}
-	return &bound{set: rowSet{bits: rows}}, nil
+	return &bound{set: index.Of(rows)}, nil
 }
 
-func rangeSet(from, to int) rowSet {
+func rangeSet(from, to int) index.Rows {
 	if from == to {
-		return noRows
+		return index.None
 	}
 	rows := roaring.New()
 	rows.AddRange(uint64(from), uint64(to))
-	return rowSet{bits: rows}
+	return index.Of(rows)
 }
 
 // singleUser recognises `user = "name"`. A name that nobody has is a user without rows.

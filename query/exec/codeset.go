@@ -6,6 +6,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/segment"
+	"cairn/index"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -87,33 +88,33 @@ const postingsMax = 256
 
 // rows answers from the postings of the column, uniting those of the set or of its complement,
 // whichever are fewer. ok is false if the column has none or they are too many.
-func (s *codeSet) rows(c *segment.Column, total int) (set rowSet, ok bool, err error) {
+func (s *codeSet) rows(c *segment.Column, total int) (set index.Rows, ok bool, err error) {
 	if s.absent {
 		inverse := s.invert(total)
 		set, ok, err = inverse.rows(c, total)
-		return set.invert(), ok, err
+		return set.Invert(), ok, err
 	}
 	n := s.len()
 	if n == 0 {
-		return noRows, true, nil
+		return index.None, true, nil
 	}
 	if n > postingsMax {
-		return noRows, false, nil
+		return index.None, false, nil
 	}
 	parts := make([]*roaring.Bitmap, 0, n)
 	for _, r := range s.ranges {
 		for code := r.from; code < r.to; code++ {
 			rows, ok, err := c.Postings(code)
 			if err != nil || !ok {
-				return noRows, false, err
+				return index.None, false, err
 			}
 			parts = append(parts, rows)
 		}
 	}
 	if len(parts) == 1 {
-		return rowSet{bits: parts[0]}, true, nil
+		return index.Of(parts[0]), true, nil
 	}
-	return rowSet{bits: roaring.FastOr(parts...)}, true, nil
+	return index.Of(roaring.FastOr(parts...)), true, nil
 }
 
 // equalCodes appends the codes of the values that the language holds equal to v, which is a string,

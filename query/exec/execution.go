@@ -22,6 +22,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/engine/segment"
+	"cairn/index"
 	"cairn/query/scalar"
 	"cairn/query/syntax"
 
@@ -168,7 +169,7 @@ func (x *Execution) bindRange(c *condition, v *view, rng event.TimeRange) (*boun
 	if b.full() {
 		return inRange, nil
 	}
-	return &bound{op: boundAnd, set: allRows, kids: []*bound{b.resolve(), inRange}}, nil
+	return &bound{op: boundAnd, set: index.All, kids: []*bound{b.resolve(), inRange}}, nil
 }
 
 // consumer takes the rows of a scan; every worker has one of its own.

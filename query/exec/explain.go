@@ -98,12 +98,12 @@ func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error
 func (s *Step) addSegment(v *view, b *bound, columns []columnRef) {
 	rows, blocks := v.info.Rows, v.reader.Blocks()
 	if b.op == boundRows || b.op == boundAnd {
-		rows = b.first().count(v.info.Rows)
-		if set := b.first().roaring(); !set.not && set.bits != nil {
+		rows = b.first().Count(v.info.Rows)
+		if bits, not := b.first().Bitmap(); !not && bits != nil {
 			blocks = 0
 			size := v.reader.BlockRows()
 			for block := range v.reader.Blocks() {
-				if set.bits.IntersectsWithInterval(uint64(block*size), uint64((block+1)*size)) {
+				if bits.IntersectsWithInterval(uint64(block*size), uint64((block+1)*size)) {
 					blocks++
 				}
 			}
@@ -139,9 +139,9 @@ func (x *Execution) answers(c *condition, v *view, into map[Answer]int) error {
 	switch b.op {
 	case boundRows:
 		switch {
-		case b.set.empty() && len(c.refs) == 1 && c.test.op == testEqual:
+		case b.set.Empty() && len(c.refs) == 1 && c.test.op == testEqual:
 			a.By = "filter" // zone map, bloom filter or dictionary
-		case b.set.empty() || b.set.full():
+		case b.set.Empty() || b.set.Full():
 			a.By = "dictionary"
 		case c.refs[0].source == sourceUser:
 			a.By = "users"

@@ -1,5 +1,7 @@
 package exec
 
+import "cairn/index"
+
 // blockFilter applies bound conditions to the blocks of one segment, in ascending order. It is used
 // by one goroutine.
 type blockFilter struct {
@@ -7,7 +9,7 @@ type blockFilter struct {
 	view    *view
 	bound   *bound
 	scratch *scratch
-	sets    map[*bound]*rowIterator
+	sets    map[*bound]*index.Iterator
 	readers map[*program]*rowReader
 	buffer  []uint16
 }
@@ -86,28 +88,28 @@ func (f *blockFilter) rows(b int) int {
 }
 
 func (f *blockFilter) members(c *bound, b int, sel, dst []uint16) []uint16 {
-	if c.set.full() {
+	if c.set.Full() {
 		if sel == nil {
 			return appendRange(dst, 0, f.rows(b))
 		}
 		return append(dst, sel...)
 	}
-	if c.set.empty() {
+	if c.set.Empty() {
 		return dst
 	}
 	it := f.sets[c]
 	if it == nil {
-		it = newRowIterator(c.set, f.view.info.Rows, f.view.reader.BlockRows())
+		it = index.NewIterator(c.set, f.view.info.Rows, f.view.reader.BlockRows())
 		if f.sets == nil {
-			f.sets = map[*bound]*rowIterator{}
+			f.sets = map[*bound]*index.Iterator{}
 		}
 		f.sets[c] = it
 	}
 	if sel == nil {
-		dst, _ = it.block(b, dst)
+		dst, _ = it.Block(b, dst)
 		return dst
 	}
-	members, _ := it.block(b, f.scratch.takeRows())
+	members, _ := it.Block(b, f.scratch.takeRows())
 	dst = common(sel, members, dst)
 	f.scratch.putRows(members)
 	return dst

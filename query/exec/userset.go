@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"slices"
 
+	"cairn/index"
+
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
@@ -89,12 +91,12 @@ func (s *idSet) addBitmap(b *roaring.Bitmap, bound int) {
 		s.toWords(bound)
 	}
 	if s.words != nil && b.GetCardinality() > uint64(len(s.words)) && int(b.Maximum()>>6) < len(s.words) {
-		other := takeDense((len(s.words) + 1023) &^ 1023)
+		other := index.TakeWords((len(s.words) + 1023) &^ 1023)
 		b.WriteDenseTo(other)
 		for i := range s.words {
 			s.words[i] |= other[i]
 		}
-		putDense(other)
+		index.PutWords(other)
 		return
 	}
 	it := b.ManyIterator()

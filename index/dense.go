@@ -1,4 +1,4 @@
-package exec
+package index
 
 import (
 	"math/bits"
@@ -17,8 +17,8 @@ func denseWords(rows int) int { return (rows + 1<<16 - 1) >> 16 << 10 }
 
 var densePool sync.Pool // of *[]uint64
 
-// takeDense returns zeroed words; give them back with putDense, unless they are kept.
-func takeDense(n int) []uint64 {
+// TakeWords returns n zeroed words; give them back with PutWords, unless they are kept.
+func TakeWords(n int) []uint64 {
 	if p, ok := densePool.Get().(*[]uint64); ok && cap(*p) >= n {
 		words := (*p)[:n]
 		clear(words)
@@ -27,11 +27,12 @@ func takeDense(n int) []uint64 {
 	return make([]uint64, n)
 }
 
-func putDense(words []uint64) { densePool.Put(&words) }
+// PutWords gives words back for another use.
+func PutWords(words []uint64) { densePool.Put(&words) }
 
 // spread writes a set out. The words belong to the caller.
-func (s rowSet) spread(rows int) []uint64 {
-	words := takeDense(denseWords(rows))
+func (s Rows) spread(rows int) []uint64 {
+	words := TakeWords(denseWords(rows))
 	switch {
 	case s.words != nil:
 		copy(words, s.words)
@@ -57,14 +58,14 @@ func trim(words []uint64, rows int) {
 }
 
 // intersectDense returns the rows that are in all of the sets.
-func intersectDense(sets []rowSet, rows int) []uint64 {
+func intersectDense(sets []Rows, rows int) []uint64 {
 	words := sets[0].spread(rows)
 	for _, s := range sets[1:] {
 		other := s.spread(rows)
 		for i, w := range other[:len(words)] {
 			words[i] &= w
 		}
-		putDense(other)
+		PutWords(other)
 	}
 	return words
 }
@@ -77,43 +78,43 @@ func countDense(words []uint64) int {
 	return n
 }
 
-// intersect returns the rows that are in all of the sets, which come by size.
-func intersect(sets []rowSet, rows int) rowSet {
+// Intersect returns the rows that are in all of the sets, which come by size.
+func Intersect(sets []Rows, rows int) Rows {
 	if len(sets) == 1 {
 		return sets[0]
 	}
-	if sets[0].sizeBytes() < denseMin {
+	if sets[0].SizeBytes() < denseMin {
 		set := sets[0]
 		for _, o := range sets[1:] {
-			set = set.and(o)
+			set = set.And(o)
 		}
 		return set
 	}
 	words := intersectDense(sets, rows)
-	return rowSet{words: words, size: countDense(words)}
+	return Rows{words: words, size: countDense(words)}
 }
 
-// intersectCount returns how many rows are in all of the sets.
-func intersectCount(sets []rowSet, rows int) int {
+// IntersectCount returns how many rows are in all of the sets.
+func IntersectCount(sets []Rows, rows int) int {
 	n := len(sets)
-	if sets[0].sizeBytes() < denseMin {
+	if sets[0].SizeBytes() < denseMin {
 		set := sets[0]
 		for _, o := range sets[1 : n-1] {
-			set = set.and(o)
+			set = set.And(o)
 		}
-		return set.andCount(sets[n-1], rows)
+		return set.AndCount(sets[n-1], rows)
 	}
 	words := intersectDense(sets, rows)
-	defer putDense(words)
+	defer PutWords(words)
 	return countDense(words)
 }
 
 // roaring turns a plain bitmap into the other form.
-func (s rowSet) roaring() rowSet {
+func (s Rows) roaring() Rows {
 	if s.words == nil {
 		return s
 	}
-	return rowSet{bits: roaring.FromDense(s.words, false), not: s.not}
+	return Rows{bits: roaring.FromDense(s.words, false), not: s.not}
 }
 
 // appendBits appends the set bits of rows [from, to), relative to from, which is a multiple of 64.
