@@ -33,7 +33,8 @@ const (
 )
 
 // post sends a body and returns that of a success (200) or of the given other status. Another answer
-// is an *api.Error.
+// is an *api.Error. The body must not change afterwards either: the connection of an attempt that was
+// given up may still be reading it.
 func (c *client) post(ctx context.Context, path string, header http.Header, body []byte, accept int) ([]byte, error) {
 	path += "?" + url.Values{"tenant": {c.tenant}}.Encode()
 	backoff := firstBackoff

@@ -86,19 +86,18 @@ type serverSink struct {
 	client client
 	run    string // random: tells this import's requests from all others
 	sent   int
-	body   []byte
 }
 
 func (s *serverSink) write(ctx context.Context, r *ingest.Result, rejected rejectedRow) (ok, duplicate int, err error) {
 	events := r.Batch.Events()
 	for from := 0; from < len(events); {
-		s.body = s.body[:0]
+		var body []byte // new for each request: a connection that was given up may still read the last
 		to := from
-		for to < len(events) && to-from < requestEventsMax && len(s.body) < requestBytesMax {
-			s.body = append(event.AppendJSON(s.body, &events[to]), '\n')
+		for to < len(events) && to-from < requestEventsMax && len(body) < requestBytesMax {
+			body = append(event.AppendJSON(body, &events[to]), '\n')
 			to++
 		}
-		answer, err := s.send(ctx)
+		answer, err := s.send(ctx, body)
 		if err != nil {
 			return ok, duplicate, err
 		}
@@ -117,13 +116,13 @@ func (s *serverSink) write(ctx context.Context, r *ingest.Result, rejected rejec
 	return ok, duplicate, nil
 }
 
-func (s *serverSink) send(ctx context.Context) (*api.EventsAnswer, error) {
+func (s *serverSink) send(ctx context.Context, body []byte) (*api.EventsAnswer, error) {
 	s.sent++
 	header := http.Header{
 		"Content-Type":   {"application/x-ndjson"},
 		"Cairn-Batch-Id": {fmt.Sprintf("%s-%d", s.run, s.sent)},
 	}
-	text, err := s.client.post(ctx, "/v1/events", header, s.body, http.StatusUnprocessableEntity)
+	text, err := s.client.post(ctx, "/v1/events", header, body, http.StatusUnprocessableEntity)
 	if err != nil {
 		return nil, err
 	}
