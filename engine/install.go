@@ -40,6 +40,8 @@ type sealedHot struct {
 	last   uint64 // sequence of the last frame
 	rows   int
 	bytes  int64
+	// unreadable are the sequences of frames that stay in the hot log, for they are in no block.
+	unreadable []uint64
 }
 
 // install writes the changes: chunks as one ingested table, then all else as one synced batch, and
@@ -176,8 +178,7 @@ func (c *change) write(b *pebble.Batch) error {
 		}
 	}
 	for _, s := range c.sealed {
-		from, to := keys.Hot(c.tenant.id, 0, s.span.from, 0), keys.Hot(c.tenant.id, 0, s.span.from, s.last+1)
-		if err := b.DeleteRange(from, to, nil); err != nil {
+		if err := s.deleteFrames(b, c.tenant.id); err != nil {
 			return err
 		}
 	}
@@ -192,6 +193,26 @@ func (c *change) write(b *pebble.Batch) error {
 		}
 	}
 	return nil
+}
+
+// deleteFrames removes the sealed frames from the hot log.
+func (s *sealedHot) deleteFrames(b *pebble.Batch, t keys.Tenant) error {
+	first := uint64(0)
+	for _, sequence := range s.unreadable {
+		if sequence > s.last {
+			break
+		}
+		if sequence > first {
+			if err := b.DeleteRange(keys.Hot(t, 0, s.span.from, first), keys.Hot(t, 0, s.span.from, sequence), nil); err != nil {
+				return err
+			}
+		}
+		first = sequence + 1
+	}
+	if first > s.last {
+		return nil
+	}
+	return b.DeleteRange(keys.Hot(t, 0, s.span.from, first), keys.Hot(t, 0, s.span.from, s.last+1), nil)
 }
 
 // publish puts the tenant's new view in place.

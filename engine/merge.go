@@ -49,10 +49,14 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 		if !few && !inside {
 			barrier++
 		}
-		if len(s.sealed) == 0 || s.damaged != nil {
+		if len(s.sealed) == 0 {
 			continue
 		}
 		switch {
+		case s.damaged != nil: // what can be read stays apart from other days
+			if handles := chooseRuns(s, settle); len(handles) > 0 {
+				add(s.key(), handles)
+			}
 		case inside && settle && few && v.find(wider).rows()+taken[wider]+s.rows() <= wideRowsMax:
 			if w := v.find(wider); byTarget[wider] == nil {
 				add(wider, w.sealed)

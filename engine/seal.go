@@ -166,11 +166,11 @@ func (t *Tenant) sealGroups(spans []spanKey, now int64) []sealGroup {
 		if !few && !inside {
 			barrier++
 		}
-		if !wanted[key] || len(s.hot) == 0 || s.damaged != nil {
+		if !wanted[key] || len(s.hot) == 0 {
 			continue
 		}
 		switch {
-		case len(s.sealed) > 0:
+		case len(s.sealed) > 0 || s.damaged != nil:
 			add(key, key)
 		case inside && few && v.find(wider).rows()+taken[wider]+s.hotRows <= wideRowsMax:
 			taken[wider] += s.hotRows
@@ -242,12 +242,12 @@ func (t *Tenant) holdHot(g sealGroup) (*change, []segment.Input) {
 				continue
 			}
 			v.edit(key, func(s *span) {
-				if len(s.hot) == 0 || s.damaged != nil {
+				if len(s.hot) == 0 {
 					return
 				}
 				s.sealing = len(s.hot)
 				last := s.hot[len(s.hot)-1].sequence
-				c.sealed = append(c.sealed, sealedHot{key, len(s.hot), last, s.hotRows, s.hotBytes})
+				c.sealed = append(c.sealed, sealedHot{key, len(s.hot), last, s.hotRows, s.hotBytes, s.unreadableFrames()})
 				c.seqMin, c.seqMax = min(c.seqMin, s.hot[0].first), max(c.seqMax, last)
 				for _, b := range s.hot {
 					inputs = append(inputs, b.input)

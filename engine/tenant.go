@@ -200,9 +200,7 @@ func (t *Tenant) readManifest(v *view) error {
 		if err != nil {
 			// Its rows cannot be told; whoever asks for the day gets the error.
 			_, to := v.settings.calendar.day(k.Day)
-			v.edit(spanKey{k.Day, to}, func(s *span) {
-				s.damaged = errors.Join(s.damaged, &CorruptionError{Key: slices.Clone(key), Err: err})
-			})
+			v.edit(spanKey{k.Day, to}, func(s *span) { s.damage(key, err) })
 			return nil
 		}
 		h := &segmentHandle{ManifestKey: k, summary: *m, tenant: t}
@@ -228,9 +226,7 @@ func (t *Tenant) readHot(v *view, d *dedup) (hotBytes int64, err error) {
 		day := spanKey{k.Day, to}
 		batch, record, err := frame.DecodeEntry(value)
 		if err != nil {
-			v.edit(day, func(s *span) {
-				s.damaged = errors.Join(s.damaged, &CorruptionError{Key: slices.Clone(key), Err: err})
-			})
+			v.edit(day, func(s *span) { s.damage(key, err) })
 			return nil
 		}
 		block := newHotBlock(segment.Input{

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"cairn/engine/keys"
@@ -32,12 +33,33 @@ type span struct {
 	hotTo    int64
 	chunks   *hotChunks
 	sealing  int // hot blocks on their way into a segment: they stay as they are
-	// damaged is why frames of the day could not be read.
-	damaged error
+	// damaged is why frames or segments of the day could not be read, and damagedKeys are their keys,
+	// which stay for inspection until retention drops the day.
+	damaged     error
+	damagedKeys [][]byte
 }
 
 func compareSpan(s *span, key spanKey) int {
 	return cmp.Or(cmp.Compare(s.from, key.from), cmp.Compare(s.to, key.to))
+}
+
+// damage notes that what a key holds cannot be read.
+func (s *span) damage(key []byte, err error) {
+	key = slices.Clone(key)
+	s.damaged = errors.Join(s.damaged, &CorruptionError{Key: key, Err: err})
+	s.damagedKeys = append(slices.Clip(s.damagedKeys), key)
+}
+
+// unreadableFrames returns the sequences of frames of the span that could not be read, ascending.
+func (s *span) unreadableFrames() []uint64 {
+	var out []uint64
+	for _, key := range s.damagedKeys {
+		if k, err := keys.ParseHot(key); err == nil {
+			out = append(out, k.Sequence)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // spanKey names a span of a view.

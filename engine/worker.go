@@ -160,7 +160,7 @@ func (db *DB) hotSpans() ([]hotSpan, error) {
 			continue
 		}
 		for _, s := range t.view.Load().spans {
-			if len(s.hot) > 0 && s.damaged == nil {
+			if len(s.hot) > 0 {
 				newest := s.hot[len(s.hot)-1]
 				out = append(out, hotSpan{t, s.key(), s.hotBytes, newest.input.Received, newest.sequence})
 			}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"cairn/engine/event"
+	"cairn/engine/keys"
+)
+
+var damagedNow = time.Date(2025, 6, 15, 12, 0, 0, 0, time.UTC)
+
+// damagedEvents are n events of a day, with strings to give them a size.
+func damagedEvents(day time.Time, n int) []event.Event {
+	events := make([]event.Event, n)
+	for i := range events {
+		events[i] = event.Event{
+			Time: day.UnixNano() + int64(i), Name: "x", User: fmt.Sprint("user ", i%100),
+			Fields: []event.Field{{Name: "s", Value: event.String(strings.Repeat("s", 100) + fmt.Sprint(i))}},
+		}
+	}
+	return events
+}
+
+// openDamaged opens a directory in which the second of three frames of the day of damagedNow cannot
+// be read, and returns that frame's key.
+func openDamaged(t *testing.T, opt Options) (*DB, *Tenant, []byte) {
+	t.Helper()
+	ctx := context.Background()
+	db, err := Open("data", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := db.Tenant("a")
+	for range 3 {
+		if _, err := a.Append(ctx, damagedEvents(damagedNow, 500)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var frames []tableEntry
+	err = db.store.scan(keys.TenantSpan(keys.SpaceHot, a.id), func(key, value []byte) error {
+		frames = append(frames, tableEntry{append([]byte(nil), key...), append([]byte(nil), value...)})
+		return nil
+	})
+	if err != nil || len(frames) != 3 {
+		t.Fatal(len(frames), err)
+	}
+	bad := frames[1]
+	bad.value[len(bad.value)/2] ^= 0x10
+	if err := db.store.db.Set(bad.key, bad.value, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open("data", opt); err != nil {
+		t.Fatal(err)
+	}
+	a, _ = db.Tenant("a")
+	return db, a, bad.key
+}
+
+// TestDamagedDayIsSealed appends far more to a day with an unreadable frame than memory has room for:
+// no append waits, and the frame and all readable events are still there in the end.
+func TestDamagedDayIsSealed(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return damagedNow }, HotBytes: 1 << 20}
+	db, a, key := openDamaged(t, opt)
+	b, _ := db.Tenant("b")
+	for range 30 {
+		for _, tenant := range []*Tenant{a, b} {
+			if _, err := tenant.Append(ctx, damagedEvents(damagedNow, 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 2 {
+		if err := db.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if hot := db.Stats().HotBytes; hot != 0 {
+			t.Fatalf("%d bytes are not sealed", hot)
+		}
+		if value, err := db.store.get(key); err != nil || value == nil {
+			t.Fatalf("the damaged frame is gone: %v", err)
+		}
+		snap := a.Snapshot()
+		if got, want := snap.Rows(), 31_000; got != want {
+			t.Fatalf("%d rows, want %d", got, want)
+		}
+		if err := scanSafely(snap); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), keys.Format(key)) {
+			t.Fatalf("scan: %v", err)
+		}
+		snap.Close()
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if db, err = Open("data", opt); err != nil {
+			t.Fatal(err)
+		}
+		a, _ = db.Tenant("a")
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
