@@ -113,3 +113,53 @@ func TestDamagedDayIsSealed(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestUnloadableTenantHoldsNobodyBack opens a directory in which a tenant with a large hot log cannot
+// be loaded: others append as if it were not there.
+func TestUnloadableTenantHoldsNobodyBack(t *testing.T) {
+	for _, noBackground := range []bool{false, true} {
+		t.Run(fmt.Sprint(noBackground), func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+			defer cancel()
+			opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return damagedNow }, HotBytes: 8 << 20, NoBackground: noBackground}
+			db, err := Open("data", opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, _ := db.Tenant("a")
+			if _, err := a.Append(ctx, damagedEvents(damagedNow, 2000)); err != nil {
+				t.Fatal(err)
+			}
+			key := keys.Manifest(a.id, 0, damagedNow.UnixNano(), 1)
+			if err := db.store.db.Set(key[:len(key)-1], nil, pebble.Sync); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			opt.HotBytes = 64 << 10
+			if db, err = Open("data", opt); err != nil {
+				t.Fatal(err)
+			}
+			b, _ := db.Tenant("b")
+			for range 20 {
+				if _, err := b.Append(ctx, damagedEvents(damagedNow, 300)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a, _ = db.Tenant("a")
+			if _, err := a.Append(ctx, damagedEvents(damagedNow, 1)); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("append to the tenant: %v", err)
+			}
+			if err := db.Settle(ctx); !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("settle: %v", err)
+			}
+			if hot := db.Stats().HotBytes; hot != 0 {
+				t.Fatalf("%d bytes are counted", hot)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -163,6 +163,17 @@ func (db *DB) addHotBytes(t *Tenant, bytes int64) {
 	}
 }
 
+// uncount takes back the estimate of a tenant that could not be loaded, for nothing of it is in
+// memory. Background work tries again if again is set.
+func (db *DB) uncount(t *Tenant, again bool) {
+	db.addHotBytes(t, math.MinInt64)
+	if again {
+		db.hot.Lock()
+		db.hot.tenants[t] = struct{}{}
+		db.hot.Unlock()
+	}
+}
+
 // hotState returns the bytes of unsealed events, and a channel that is closed when there are fewer.
 func (db *DB) hotState() (int64, <-chan struct{}) {
 	db.hot.Lock()

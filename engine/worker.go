@@ -291,7 +291,7 @@ func (db *DB) waitForMemory(ctx context.Context) error {
 	for {
 		bytes, free := db.hotState()
 		if db.opt.NoBackground && bytes > db.opt.HotBytes {
-			if err := db.relieve(ctx); err != nil {
+			if err := db.relieve(ctx); err != nil && !isCorrupt(err) { // corruption is another tenant's
 				return fmt.Errorf("%w: %w", ErrBackground, err)
 			}
 			if now, _ := db.hotState(); now >= bytes {
