@@ -163,3 +163,88 @@ func TestUnloadableTenantHoldsNobodyBack(t *testing.T) {
 		})
 	}
 }
+
+// TestRetentionDropsDamagedDays damages a frame, a manifest entry or a chunk of a day; once the day is
+// past retention, queries over all time work again and nothing of it is left.
+func TestRetentionDropsDamagedDays(t *testing.T) {
+	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceChunk} {
+		t.Run(string(space), func(t *testing.T) {
+			ctx, now := context.Background(), damagedNow
+			opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return now }, NoBackground: true}
+			db, err := Open("data", opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a, _ := db.Tenant("a")
+			if err := a.Configure(Settings{RetentionDays: 3}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.Append(ctx, damagedEvents(damagedNow, 6000)); err != nil {
+				t.Fatal(err)
+			}
+			if space != keys.SpaceHot {
+				if err := db.Settle(ctx); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var all []tableEntry
+			err = db.store.scan(keys.TenantSpan(space, a.id), func(key, value []byte) error {
+				all = append(all, tableEntry{append([]byte(nil), key...), append([]byte(nil), value...)})
+				return nil
+			})
+			if err != nil || len(all) == 0 {
+				t.Fatal(len(all), err)
+			}
+			for _, e := range all {
+				e.value[10] ^= 0x10
+				if err := db.store.db.Set(e.key, e.value, pebble.Sync); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if db, err = Open("data", opt); err != nil {
+				t.Fatal(err)
+			}
+			a, _ = db.Tenant("a")
+			snap := a.Snapshot()
+			if err := scanSafely(snap); !isCorrupt(err) {
+				t.Fatalf("scan: %v", err)
+			}
+			snap.Close()
+			now = damagedNow.AddDate(0, 0, 5)
+			if _, err := a.Append(ctx, damagedEvents(now, 10)); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Settle(ctx); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				snap := a.Snapshot()
+				if err := scanSafely(snap); err != nil || snap.Rows() != 10 {
+					t.Fatalf("%d rows, %v", snap.Rows(), err)
+				}
+				snap.Close()
+				if _, err := db.Check(ctx); err != nil {
+					t.Fatal(err)
+				}
+				for _, e := range all {
+					if value, err := db.store.get(e.key); err != nil || value != nil {
+						t.Fatalf("%s is still there: %v", keys.Format(e.key), err)
+					}
+				}
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if db, err = Open("data", opt); err != nil {
+					t.Fatal(err)
+				}
+				a, _ = db.Tenant("a")
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -24,6 +24,8 @@ type change struct {
 
 	sealed  []sealedHot
 	removed []*segmentHandle
+	// damaged are the keys of the target that cannot be read and go too.
+	damaged [][]byte
 	// expired are users of dropped days, by event name.
 	expired []expiredUsers
 	// droppedIDs are insert ids of dropped days.
@@ -165,7 +167,7 @@ func (c *change) write(b *pebble.Batch) error {
 		}
 	}
 	for _, h := range c.removed {
-		if err := h.keepDirectory(); err != nil {
+		if err := h.keepDirectory(); err != nil && !isCorrupt(err) { // a corrupt one is of no use to a view
 			return err
 		}
 		if err := b.Delete(h.manifestKey(), nil); err != nil {
@@ -175,6 +177,16 @@ func (c *change) write(b *pebble.Batch) error {
 			if err := segmentGarbage(h.ManifestKey, 0).write(b); err != nil {
 				return err
 			}
+		}
+	}
+	for _, key := range c.damaged {
+		if err := b.Delete(key, nil); err != nil {
+			return err
+		}
+	}
+	for _, g := range c.damagedChunks(0) {
+		if err := g.write(b); err != nil {
+			return err
 		}
 	}
 	for _, s := range c.sealed {
@@ -193,6 +205,17 @@ func (c *change) write(b *pebble.Batch) error {
 		}
 	}
 	return nil
+}
+
+// damagedChunks are the chunks of the segments whose manifest entries are among the damaged keys.
+func (c *change) damagedChunks(epoch uint64) []garbage {
+	var out []garbage
+	for _, key := range c.damaged {
+		if k, err := keys.ParseManifest(key); err == nil {
+			out = append(out, segmentGarbage(k, epoch))
+		}
+	}
+	return out
 }
 
 // deleteFrames removes the sealed frames from the hot log.
@@ -231,7 +254,13 @@ func (c *change) publish() {
 		for key := range spans {
 			v.edit(key, func(s *span) { s.removeSealed(gone) })
 		}
-		v.edit(c.target, func(s *span) { s.addSealed(c.added...) })
+		v.edit(c.target, func(s *span) {
+			s.addSealed(c.added...)
+			if len(c.damaged) > 0 {
+				s.damaged, s.damagedKeys = nil, nil
+			}
+		})
+		t.mu.garbage = append(t.mu.garbage, c.damagedChunks(v.epoch-1)...)
 		for _, hot := range c.sealed {
 			v.edit(hot.span, func(s *span) { freed += s.cutHot(hot.blocks) })
 		}

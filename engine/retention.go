@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -36,7 +37,8 @@ func (e *expiredUsers) write(b *pebble.Batch, t *Tenant) error {
 }
 
 // expire drops the spans of the tenant that retention no longer keeps. A wider partition that has
-// kept days too is written again without the others.
+// kept days too is written again without the others. Of what cannot be read only whole spans are
+// dropped, without a trace of their users and insert ids; the error tells those that stay.
 func (t *Tenant) expire(ctx context.Context) error {
 	if err := t.forgetDropped(); err != nil {
 		return err
@@ -45,26 +47,32 @@ func (t *Tenant) expire(ctx context.Context) error {
 	if cutoff == math.MinInt64 {
 		return nil
 	}
+	var failed []error
 	for _, s := range t.view.Load().spans {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if s.from >= cutoff || len(s.sealed) == 0 || s.damaged != nil {
+		if s.from >= cutoff || len(s.sealed) == 0 && s.damaged == nil {
 			continue
 		}
-		if s.to > cutoff && !hasBefore(s.sealed, cutoff) {
+		if s.to > cutoff && (s.damaged != nil || !hasBefore(s.sealed, cutoff)) {
 			continue
 		}
 		c, err := t.dropBefore(s, cutoff)
 		if err != nil {
-			return fmt.Errorf("retention of tenant %q: %w", t.name, err)
+			err = fmt.Errorf("retention of tenant %q: %w", t.name, err)
+			if !isCorrupt(err) {
+				return err
+			}
+			failed = append(failed, err)
+			continue
 		}
 		if err := t.db.install(ctx, []*change{c}); err != nil {
 			return err
 		}
 		t.db.counters.daysDropped.Add(1)
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 func hasBefore(handles []*segmentHandle, cutoff int64) bool {
@@ -90,28 +98,39 @@ func (t *Tenant) expiredHot() []spanKey {
 
 // dropBefore makes the change that leaves only the events of a span from cutoff on.
 func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
-	c := &change{tenant: t, target: s.key(), removed: s.sealed, cold: true, seqMin: ^uint64(0)}
+	c := &change{tenant: t, target: s.key(), removed: s.sealed, damaged: s.damagedKeys, cold: true, seqMin: ^uint64(0)}
 	arrivedFrom := t.db.now() - int64(t.db.opt.DedupWindow)
 	gone := make(map[string]*roaring.Bitmap)
 	var kept column.Builder
 	var users []uint32
 	for _, h := range s.sealed {
 		c.seqMin, c.seqMax = min(c.seqMin, h.SeqMin), max(c.seqMax, h.SeqMax)
-		r, err := h.openOnce()
-		if err != nil {
-			return nil, err
-		}
-		if c.droppedIDs, err = collectIDs(c.droppedIDs, h, r, cutoff, arrivedFrom); err != nil {
-			return nil, err
-		}
-		if h.TimeMax < cutoff {
-			err = expireAll(r, gone)
-		} else {
+		err := func() error {
+			r, err := h.openOnce()
+			if err != nil {
+				return err
+			}
+			ids, err := collectIDs(c.droppedIDs, h, r, cutoff, arrivedFrom)
+			if err != nil {
+				return err
+			}
+			c.droppedIDs = ids
+			if h.TimeMax < cutoff {
+				return expireAll(r, gone)
+			}
 			users, err = expireSome(r, cutoff, gone, &kept, users)
+			return err
+		}()
+		if err != nil && isCorrupt(err) && h.TimeMax < cutoff {
+			t.db.opt.Logger.Error("retention drops what cannot be read", "tenant", t.name, "error", err)
+			continue
 		}
 		if err != nil {
 			return nil, err
 		}
+	}
+	if s.damaged != nil {
+		t.db.opt.Logger.Error("retention drops what cannot be read", "tenant", t.name, "error", s.damaged)
 	}
 	for name, bitmap := range gone {
 		c.expired = append(c.expired, expiredUsers{name, bitmap})
