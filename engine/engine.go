@@ -207,7 +207,8 @@ func (db *DB) storedTenants() []*Tenant {
 
 func (db *DB) now() int64 { return db.opt.Now().UnixNano() }
 
-// Close stops background work and closes the directory. Unsealed events stay in the hot log.
+// Close stops background work, waits for reads that have begun, and closes the directory; a read of a
+// snapshot after that returns ErrClosed, unless the cache has what it needs. Unsealed events stay in the hot log.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	if db.mu.closed {

@@ -58,7 +58,8 @@ func (db *DB) Stats() Stats {
 		Seals: c.seals.Load(), SealedRows: c.sealedRows.Load(),
 		Merges: c.merges.Load(), MergedRows: c.mergedRows.Load(), DaysDropped: c.daysDropped.Load(),
 	}
-	if !db.store.closed.Load() {
+	if db.store.use() == nil {
+		defer db.store.done()
 		m := db.store.db.Metrics()
 		s.DiskBytes = m.DiskSpaceUsage()
 		total := m.Total()

@@ -36,7 +36,9 @@ type store struct {
 	failOnce sync.Once
 	failure  atomic.Pointer[error]
 	closed   atomic.Bool
-	stuck    struct { // flushes or compactions fail, and are tried again and again
+	users    atomic.Int64  // calls into Pebble on their way, and open iterators
+	idle     chan struct{} // gets a token when the last of them ends after closed is set
+	stuck    struct {      // flushes or compactions fail, and are tried again and again
 		sync.Mutex
 		since time.Time // zero: they do not
 		err   error
@@ -45,7 +47,7 @@ type store struct {
 }
 
 func openStore(dir string, o Options) (*store, error) {
-	s := &store{fs: o.FS, dir: dir, log: o.Logger, failed: make(chan struct{})}
+	s := &store{fs: o.FS, dir: dir, log: o.Logger, failed: make(chan struct{}), idle: make(chan struct{}, 1)}
 	if err := makeDir(s.fs, dir); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
@@ -180,6 +182,10 @@ func (s *store) guarded(call func() error) error {
 	if err := s.err(); err != nil {
 		return err
 	}
+	if err := s.use(); err != nil {
+		return err
+	}
+	defer s.done() // not by the call, which may never return once the store has failed
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -224,11 +230,35 @@ func (s *store) commit(b *pebble.Batch, sync bool) error {
 	})
 }
 
+// use keeps Pebble open until done is called, or returns ErrClosed.
+func (s *store) use() error {
+	s.users.Add(1)
+	if s.closed.Load() {
+		s.done()
+		return ErrClosed
+	}
+	return nil
+}
+
+func (s *store) done() {
+	if s.users.Add(-1) == 0 && s.closed.Load() {
+		signal(s.idle)
+	}
+}
+
+// waitIdle waits, once closed is set, until nobody uses Pebble.
+func (s *store) waitIdle() {
+	for s.users.Load() != 0 {
+		<-s.idle
+	}
+}
+
 // get returns a copy of a value, or nil if there is none.
 func (s *store) get(key []byte) ([]byte, error) {
-	if s.closed.Load() {
-		return nil, ErrClosed
+	if err := s.use(); err != nil {
+		return nil, err
 	}
+	defer s.done()
 	value, closer, err := s.db.Get(key)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil
@@ -345,6 +375,7 @@ func (s *store) close() error {
 				closed <- fmt.Errorf("close: %v", p)
 			}
 		}()
+		s.waitIdle()
 		closed <- s.db.Close()
 	}()
 	var patience <-chan time.Time
@@ -388,9 +419,26 @@ func (s *store) scanSizes(span keys.Span, visit func(key []byte, size int) error
 	return it.Close()
 }
 
-func (s *store) iterate(span keys.Span) (*pebble.Iterator, error) {
-	if s.closed.Load() {
-		return nil, ErrClosed
+// iterator keeps Pebble open until it is closed.
+type iterator struct {
+	*pebble.Iterator
+	store *store
+}
+
+// Close ends the iteration; it is called once.
+func (it iterator) Close() error {
+	defer it.store.done()
+	return it.Iterator.Close()
+}
+
+func (s *store) iterate(span keys.Span) (iterator, error) {
+	if err := s.use(); err != nil {
+		return iterator{}, err
 	}
-	return s.db.NewIter(&pebble.IterOptions{LowerBound: span.Start, UpperBound: span.End})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: span.Start, UpperBound: span.End})
+	if err != nil {
+		s.done()
+		return iterator{}, err
+	}
+	return iterator{it, s}, nil
 }

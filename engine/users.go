@@ -260,7 +260,7 @@ func (u *users) names(ids []uint32) ([]string, error) {
 }
 
 // seekRun moves to the run that holds id; next is the first number after the present run.
-func (u *users) seekRun(it *pebble.Iterator, id, next uint32) ([][]byte, uint32, error) {
+func (u *users) seekRun(it iterator, id, next uint32) ([][]byte, uint32, error) {
 	found := false
 	if it.Valid() && id-next < namesMax {
 		found = it.Next()
