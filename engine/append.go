@@ -16,6 +16,16 @@ import (
 // smallRows is the number of rows below which batches that are committed together share a frame.
 const smallRows = 256
 
+const (
+	// BatchBytesMax is the most memory that a batch given to AppendBatch may hold, by Batch.SizeBytes.
+	BatchBytesMax = 1 << 30
+	// appendBytes and appendRows are the sizes at which Append begins another batch. The bytes are
+	// those of texts, and fieldBytes for each field; in a batch they take a few times the memory.
+	appendBytes = 64 << 20
+	appendRows  = 1 << 20
+	fieldBytes  = 64
+)
+
 // AppendOptions change what an append promises.
 type AppendOptions struct {
 	// Unsynced answers before the events are on disk: a crash of the machine, or of the process, may
@@ -25,16 +35,50 @@ type AppendOptions struct {
 
 // Append stores events and returns a verdict for each. When it returns without an error, all that are
 // OK or Duplicate are on disk; with an error, each may be stored or not, as a whole. The events are
-// not kept.
+// not kept. Many are stored in several steps; a single one of more than BatchBytesMax is
+// ErrBatchTooLarge, and then none is stored.
 func (t *Tenant) Append(ctx context.Context, events []event.Event) ([]Verdict, error) {
-	verdicts := make([]Verdict, len(events))
-	var b column.Builder
-	rows := make([]int, 0, len(events)) // index of the event of each row
 	received := false
 	for i := range events {
 		received = received || events[i].Received != 0
+		if size := sizeOf(&events[i]); size > BatchBytesMax {
+			return nil, fmt.Errorf("%w: event %d has %d bytes, %d are allowed", ErrBatchTooLarge, i, size, BatchBytesMax)
+		}
 	}
 	now := t.db.arrival()
+	verdicts := make([]Verdict, len(events))
+	for first := 0; first < len(events); {
+		end, bytes := first, 0
+		for end < len(events) && end-first < appendRows {
+			bytes += sizeOf(&events[end])
+			if end > first && bytes > appendBytes {
+				break
+			}
+			end++
+		}
+		if err := t.appendSome(ctx, events[first:end], verdicts[first:end], received, now); err != nil {
+			return nil, err
+		}
+		first = end
+	}
+	return verdicts, nil
+}
+
+// sizeOf is about the memory that an event takes in a batch.
+func sizeOf(e *event.Event) int {
+	n := fieldBytes + len(e.Name) + len(e.User) + len(e.ID)
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		n += fieldBytes + len(f.Name) + len(f.Value.Text())
+	}
+	return n
+}
+
+// appendSome appends events as one batch. received says that they have arrivals of their own, which
+// is now for those without.
+func (t *Tenant) appendSome(ctx context.Context, events []event.Event, verdicts []Verdict, received bool, now int64) error {
+	var b column.Builder
+	rows := make([]int, 0, len(events)) // index of the event of each row
 	for i := range events {
 		e := &events[i]
 		if field, twice := duplicateField(e); twice {
@@ -48,16 +92,16 @@ func (t *Tenant) Append(ctx context.Context, events []event.Event) ([]Verdict, e
 		rows = append(rows, i)
 	}
 	if b.Len() == 0 {
-		return verdicts, ctx.Err()
+		return ctx.Err()
 	}
 	result, err := t.AppendBatch(ctx, b.Finish(), AppendOptions{})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, v := range result.Verdicts {
 		verdicts[rows[v.Index]] = v.Verdict
 	}
-	return verdicts, nil
+	return nil
 }
 
 func duplicateField(e *event.Event) (string, bool) {
@@ -93,10 +137,14 @@ type part struct {
 }
 
 // AppendBatch is Append for a batch, which it takes over; it is the fast path. The caller need not
-// have checked anything but that the batch is well formed, as a Builder leaves it.
+// have checked anything but that the batch is well formed, as a Builder leaves it. One of more than
+// BatchBytesMax bytes, or of 4,194,304 rows, is refused with ErrBatchTooLarge.
 func (t *Tenant) AppendBatch(ctx context.Context, b *column.Batch, opt AppendOptions) (*Result, error) {
 	if b.Rows > frame.RowsMax {
 		return nil, fmt.Errorf("%w: %d rows, %d are allowed", ErrBatchTooLarge, b.Rows, frame.RowsMax)
+	}
+	if size := b.SizeBytes(); size > BatchBytesMax {
+		return nil, fmt.Errorf("%w: %d bytes, %d are allowed", ErrBatchTooLarge, size, BatchBytesMax)
 	}
 	if b.Rows == 0 {
 		return &Result{}, nil

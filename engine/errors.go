@@ -35,7 +35,8 @@ var (
 	// ErrTenantName is returned for a tenant name that is empty, too long or has control characters.
 	ErrTenantName = errors.New("engine: bad tenant name")
 
-	// ErrBatchTooLarge is returned for a batch of more rows than a frame may have.
+	// ErrBatchTooLarge is returned for a batch of more rows than a frame may have, or of more than
+	// BatchBytesMax bytes.
 	ErrBatchTooLarge = errors.New("engine: batch too large")
 )
 

@@ -18,6 +18,8 @@ const (
 	tinyFan = 16
 	// tinyRows is the size from which blocks are not joined.
 	tinyRows = 4096
+	// tinyBytes is the size together from which they are not.
+	tinyBytes = 64 << 20
 )
 
 // hotBlock is one committed frame in memory, or several joined.
@@ -136,11 +138,15 @@ func (s *span) joinTiny() {
 		if n-tinyFan < s.sealing || sizeClass(s.hot[n-1].rows) < 0 {
 			return
 		}
-		class := sizeClass(s.hot[n-1].rows)
+		class, bytes := sizeClass(s.hot[n-1].rows), int64(0)
 		for _, b := range s.hot[n-tinyFan:] {
 			if sizeClass(b.rows) != class {
 				return
 			}
+			bytes += b.bytes
+		}
+		if bytes > tinyBytes {
+			return
 		}
 		joined := joinBlocks(s.hot[n-tinyFan:])
 		for _, b := range s.hot[n-tinyFan:] {
