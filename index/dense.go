@@ -2,6 +2,7 @@ package index
 
 import (
 	"math/bits"
+	"slices"
 	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -119,17 +120,27 @@ func (s Rows) roaring() Rows {
 
 // appendBits appends the set bits of rows [from, to), relative to from, which is a multiple of 64.
 func appendBits(dst []uint16, words []uint64, from, to int) []uint16 {
-	for i, w := range words[from>>6 : (to+63)>>6] {
-		base := i << 6
-		for ; w != 0; w &= w - 1 {
-			row := base + bits.TrailingZeros64(w)
-			if row >= to-from {
-				return dst
-			}
-			dst = append(dst, uint16(row))
+	words = words[from>>6 : (to+63)>>6]
+	n := len(dst)
+	for i, w := range words {
+		if w == 0 {
+			continue
 		}
+		if i == len(words)-1 && to&63 != 0 {
+			w &= 1<<(to&63) - 1
+		}
+		if n+64 > cap(dst) {
+			dst = slices.Grow(dst[:n], 64+len(dst)/2)
+		}
+		room := dst[n : n+64]
+		members := bits.OnesCount64(w)
+		for k := range members {
+			room[k&63] = uint16(i<<6 + bits.TrailingZeros64(w))
+			w &= w - 1
+		}
+		n += members
 	}
-	return dst
+	return dst[:n]
 }
 
 // appendUnset is appendBits of the bits that are not set.

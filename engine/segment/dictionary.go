@@ -36,6 +36,15 @@ func (d *Dictionary) Value(code uint32) event.Value {
 	return event.FromBits(d.textKind(code), 0, d.text(code))
 }
 
+// Number returns the kind and the bits (event.Value.Bits) of the value with the code if it is a null, a
+// bool or a number, else KindAbsent; also for AbsentCode.
+func (d *Dictionary) Number(code uint32) (event.Kind, uint64) {
+	if int(code) < len(d.kinds) {
+		return d.kinds[code], d.nums[code]
+	}
+	return event.KindAbsent, 0
+}
+
 func (d *Dictionary) textKind(code uint32) event.Kind {
 	switch {
 	case code < d.lists:

@@ -56,6 +56,10 @@ func (a *momentsAggregate) update(b *batch, groups []uint32) error {
 		if err != nil {
 			return err
 		}
+		if a.direct {
+			a.addCodes(codes, groups)
+			return nil
+		}
 		for i, c := range codes {
 			a.addValue(groupAt(groups, i), a.codeValue(c))
 		}
@@ -88,6 +92,30 @@ func (a *momentsAggregate) addFloats(n numbers, groups []uint32) {
 		m.sum.addFloat(f)
 		if a.squares {
 			m.addSquare(f)
+		}
+	}
+}
+
+// addCodes adds the numbers of the dictionary that the codes stand for.
+func (a *momentsAggregate) addCodes(codes, groups []uint32) {
+	for i, c := range codes {
+		kind, bits := a.dict.Number(c)
+		switch kind {
+		case event.KindFloat:
+			f := math.Float64frombits(bits)
+			m := &a.numbersOf[groupAt(groups, i)]
+			m.n++
+			m.sum.addFloat(f)
+			if a.squares {
+				m.addSquare(f)
+			}
+		case event.KindInt:
+			m := &a.numbersOf[groupAt(groups, i)]
+			m.n++
+			m.sum.addInt(int64(bits))
+			if a.squares {
+				m.addIntSquare(int64(bits))
+			}
 		}
 	}
 }
