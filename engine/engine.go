@@ -29,6 +29,8 @@ type DB struct {
 	opt   Options
 	store *store
 	cache *cache
+	// userBudget is shared by the dictionaries of users.
+	userBudget *userBudget
 
 	mu struct {
 		sync.Mutex
@@ -66,7 +68,7 @@ func Open(dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{dir: dir, opt: opt, store: s, cache: newCache(opt.CacheBytes)}
+	db := &DB{dir: dir, opt: opt, store: s, cache: newCache(opt.CacheBytes), userBudget: newUserBudget(opt.UserCacheEntries)}
 	if err := db.read(); err != nil {
 		_ = s.close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)

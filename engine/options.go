@@ -27,8 +27,8 @@ type Options struct {
 	BlockCacheBytes int64
 	// MemTableBytes is the size of one write buffer of the key-value store. Default 32 MiB.
 	MemTableBytes int64
-	// UserCacheEntries bounds the user strings kept in memory for look-up, of all tenants. Default
-	// one million.
+	// UserCacheEntries bounds the user strings kept in memory for look-up, of all tenants
+	// together; the tenant with the most lets go first. Default one million, at least 1,024.
 	UserCacheEntries int
 	// Workers is the number of goroutines that seal and merge. Default 1 on up to four CPUs, else 2.
 	Workers int

@@ -163,7 +163,7 @@ func (t *Tenant) ensureLoaded() error {
 
 // read builds the first view from the manifest and the hot log.
 func (t *Tenant) read() error {
-	users, err := openUsers(t.db.store, t.id, t.db.opt.UserCacheEntries)
+	users, err := openUsers(t.db.store, t.id, t.db.userBudget)
 	if err != nil {
 		return err
 	}
@@ -353,5 +353,8 @@ func (db *DB) DropTenant(name string) error {
 	db.mu.Unlock()
 	db.addHotBytes(t, math.MinInt64)
 	db.cache.drop(t.id)
+	if t.users != nil {
+		db.userBudget.forget(t.users)
+	}
 	return db.removeChunks(context.Background(), []garbage{chunks})
 }

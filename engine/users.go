@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -21,6 +22,7 @@ const namesMax = 256
 // them.
 type users struct {
 	store     *store
+	budget    *userBudget
 	tenant    keys.Tenant
 	partition keys.Partition
 
@@ -28,10 +30,10 @@ type users struct {
 		sync.RWMutex
 		// Strings known in memory, in two generations: young fills up, then becomes old.
 		young, old userCache
-		limit      int // entries of a generation
 		complete   bool
 	}
-	last uint32 // highest number given; guarded by the commit lock
+	cached atomic.Int64 // entries of both generations
+	last   uint32       // highest number given; guarded by the commit lock
 }
 
 // userCache maps strings to numbers without a pointer per entry.
@@ -47,9 +49,8 @@ func (c *userCache) find(user []byte) (uint32, bool) {
 	return 0, false
 }
 
-func openUsers(s *store, t keys.Tenant, limit int) (*users, error) {
-	u := &users{store: s, tenant: t}
-	u.mu.limit = max(1024, limit/2)
+func openUsers(s *store, t keys.Tenant, budget *userBudget) (*users, error) {
+	u := &users{store: s, tenant: t, budget: budget}
 	span := keys.NamesSpan(t, 0)
 	it, err := s.iterate(span)
 	if err != nil {
@@ -105,22 +106,38 @@ func (u *users) lookup(user []byte) (uint32, bool, error) {
 
 func (u *users) remember(user []byte, n uint32) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
-	if len(u.mu.young.numbers) >= u.mu.limit {
-		if len(u.mu.old.numbers) > 0 {
-			u.mu.complete = false
-		}
-		u.mu.old, u.mu.young = u.mu.young, userCache{}
+	if len(u.mu.young.numbers) >= u.budget.limit/2 {
+		u.age()
 	}
+	added, first := false, false
 	if i := u.mu.young.strings.Intern(user); int(i) == len(u.mu.young.numbers) {
 		u.mu.young.numbers = append(u.mu.young.numbers, n)
+		added, first = true, u.cached.Add(1) == 1
 	}
+	u.mu.Unlock()
+	if added {
+		u.budget.take(u, first)
+	}
+}
+
+// age lets go of the old generation and makes the young one old. It returns the number of entries let
+// go. The caller holds mu.
+func (u *users) age() int {
+	gone := len(u.mu.old.numbers)
+	if gone > 0 {
+		u.mu.complete = false
+	}
+	u.mu.old, u.mu.young = u.mu.young, userCache{}
+	u.cached.Add(-int64(gone))
+	u.budget.entries.Add(-int64(gone))
+	return gone
 }
 
 // forget drops what is in memory, after a commit that gave new numbers has failed.
 func (u *users) forget(last uint32) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.budget.entries.Add(-u.cached.Swap(0))
 	u.mu.young, u.mu.old, u.mu.complete = userCache{}, userCache{}, false
 	u.last = last
 }
