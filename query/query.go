@@ -12,6 +12,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -169,24 +170,33 @@ func (r *run) meta(m *result.Meta) {
 	m.Elapsed = time.Since(r.begin)
 }
 
-// warnings names the fields of the text that no stored event has.
+// warnings names the events and fields of the text that are not stored.
 func (r *run) warnings(ctx context.Context) ([]string, error) {
-	var fields []string
+	var names plan.Names
 	for _, let := range r.query.Lets {
-		fields = append(fields, plan.Fields(let.Body)...)
+		names.Add(let.Body)
 	}
-	fields = append(fields, plan.Fields(&r.query.Pipeline)...)
-	slices.Sort(fields)
-	fields = slices.Compact(fields)
-	if len(fields) == 0 {
+	names.Add(&r.query.Pipeline)
+	if len(names.Fields)+len(names.Events) == 0 {
 		return nil, nil
 	}
+	slices.Sort(names.Fields)
+	slices.Sort(names.Events)
 	readers, err := r.src.Segments(ctx, event.AllTime)
 	if err != nil {
 		return nil, err
 	}
-	var warnings, known []string
-	for _, name := range fields {
+	var warnings, known, events []string
+	for _, name := range names.Events {
+		if slices.ContainsFunc(readers, func(r *segment.Reader) bool { return hasEvent(r, name) }) {
+			continue
+		}
+		if events == nil {
+			events = eventNames(readers)
+		}
+		warnings = append(warnings, syntax.UnknownEvent(name, events))
+	}
+	for _, name := range names.Fields {
 		if slices.ContainsFunc(readers, func(r *segment.Reader) bool { return r.Field(name) != nil }) {
 			continue
 		}
@@ -196,6 +206,22 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
 	return warnings, nil
+}
+
+func hasEvent(r *segment.Reader, name string) bool {
+	_, ok := slices.BinarySearchFunc(r.Info().Events, name, func(e segment.EventInfo, name string) int { return strings.Compare(e.Name, name) })
+	return ok
+}
+
+// eventNames returns the names of all events.
+func eventNames(readers []*segment.Reader) []string {
+	names := map[string]bool{}
+	for _, r := range readers {
+		for _, e := range r.Info().Events {
+			names[e.Name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 // fieldNames returns the names of all fields.

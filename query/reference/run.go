@@ -21,15 +21,17 @@ type Env struct {
 
 // Store holds events ready for queries.
 type Store struct {
-	rows  []*row // newest first
-	known map[string]bool
+	rows   []*row          // newest first
+	known  map[string]bool // fields
+	events map[string]bool // names
 }
 
 // Load makes a Store of all stored events, in any order. They are not copied.
 func Load(events []event.Event) *Store {
-	s := &Store{known: map[string]bool{}}
+	s := &Store{known: map[string]bool{}, events: map[string]bool{}}
 	for i := range events {
 		s.rows = append(s.rows, newRow(&events[i]))
+		s.events[events[i].Name] = true
 		for _, f := range events[i].Fields {
 			s.known[f.Name] = true
 		}

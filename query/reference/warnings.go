@@ -6,23 +6,32 @@ import (
 	"cairn/query/syntax"
 )
 
-// warnings names the fields that a query reads from events and that no stored event has.
+// warnings names the events that a query selects, and the fields that it reads from events, that are
+// not stored.
 func (s *Store) warnings(q *syntax.Query) []string {
-	w := &fieldReader{known: s.known, unknown: map[string]bool{}}
+	w := &nameReader{known: s.known, unknown: map[string]bool{}, events: map[string]bool{}}
 	for _, let := range q.Lets {
 		w.pipeline(let.Body)
 	}
 	w.pipeline(&q.Pipeline)
 	var list []string
+	for _, name := range sortedKeys(w.events) {
+		if !s.events[name] {
+			list = append(list, syntax.UnknownEvent(name, sortedKeys(s.events)))
+		}
+	}
 	for _, name := range sortedKeys(w.unknown) {
 		list = append(list, syntax.UnknownField(name, sortedKeys(s.known)))
 	}
 	return list
 }
 
-type fieldReader struct{ known, unknown map[string]bool }
+type nameReader struct {
+	known, unknown map[string]bool // fields
+	events         map[string]bool // names of selectors
+}
 
-func (w *fieldReader) pipeline(p *syntax.Pipeline) {
+func (w *nameReader) pipeline(p *syntax.Pipeline) {
 	w.selector(p.Selector)
 	for i, stage := range p.Stages {
 		made, open := syntax.ResultColumns(&syntax.Pipeline{Selector: p.Selector, Stages: p.Stages[:i]})
@@ -42,14 +51,17 @@ func (w *fieldReader) pipeline(p *syntax.Pipeline) {
 	}
 }
 
-func (w *fieldReader) selector(s *syntax.Selector) {
+func (w *nameReader) selector(s *syntax.Selector) {
 	for _, t := range s.Terms {
+		if !t.Any {
+			w.events[t.Name] = true
+		}
 		w.expr(t.Cond, nil, true)
 	}
 }
 
 // expr notes the fields of an expression on rows with the columns made; open rows have all fields too.
-func (w *fieldReader) expr(e syntax.Expr, made []string, open bool) {
+func (w *nameReader) expr(e syntax.Expr, made []string, open bool) {
 	if e == nil {
 		return
 	}

@@ -60,6 +60,14 @@ func UnknownField(name string, known []string) string {
 	return "no stored event has the field " + name
 }
 
+// UnknownEvent is the warning that no event of a name is stored, with the nearest of those there are.
+func UnknownEvent(name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf("no event called %s is stored (did you mean %q?)", name, near)
+	}
+	return fmt.Sprintf("no event called %s is stored", name)
+}
+
 // Nearest returns the known name that a misspelt one most likely stands for, or "": at most a third
 // of the letters differ, swapped neighbours counting as one, or one is the beginning of the other.
 func Nearest(name string, known []string) string {

@@ -6,10 +6,12 @@ import (
 	"cairn/query/syntax"
 )
 
-// Fields returns the distinct fields of stored events that a pipeline names, in the order of the text,
-// those in the selectors of did and first_time too.
-func Fields(p *syntax.Pipeline) []string {
-	var f fields
+// Names are what a query names of stored events: fields and, in selectors, event names. Each is in it
+// once, in the order of the text.
+type Names struct{ Fields, Events []string }
+
+// Add adds the names of a pipeline, those in the selectors of did and first_time too.
+func (f *Names) Add(p *syntax.Pipeline) {
 	f.selector(p.Selector)
 	for i, stage := range p.Stages {
 		made, open := syntax.ResultColumns(&syntax.Pipeline{Selector: p.Selector, Stages: p.Stages[:i]})
@@ -27,27 +29,27 @@ func Fields(p *syntax.Pipeline) []string {
 			syntax.Exprs(stage, func(e syntax.Expr) { f.expr(e, made, open) })
 		}
 	}
-	return f.names
 }
 
-type fields struct{ names []string }
-
-func (f *fields) selector(s *syntax.Selector) {
+func (f *Names) selector(s *syntax.Selector) {
 	for _, t := range s.Terms {
+		if !t.Any && !slices.Contains(f.Events, t.Name) {
+			f.Events = append(f.Events, t.Name)
+		}
 		f.expr(t.Cond, nil, true)
 	}
 }
 
 // expr notes the fields that an expression names on rows with the columns made; open rows have all
 // fields of the event too.
-func (f *fields) expr(e syntax.Expr, made []string, open bool) {
+func (f *Names) expr(e syntax.Expr, made []string, open bool) {
 	Walk(e, func(e syntax.Expr) bool {
 		switch e := e.(type) {
 		case *syntax.Column:
 			ofEvent := e.Scope == syntax.ScopeFields ||
 				e.Scope == syntax.ScopeRow && open && !slices.Contains(made, e.Name) && !IsEventColumn(e.Name)
-			if ofEvent && !slices.Contains(f.names, e.Name) {
-				f.names = append(f.names, e.Name)
+			if ofEvent && !slices.Contains(f.Fields, e.Name) {
+				f.Fields = append(f.Fields, e.Name)
 			}
 		case *syntax.Did:
 			f.selector(e.Selector)
