@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -55,8 +57,25 @@ func collectIDs(dst []droppedID, h *segmentHandle, r *segment.Reader, cutoff, ar
 	return dst, nil
 }
 
+// newestIDs leaves of each id the newest arrival.
+func newestIDs(ids []droppedID) []droppedID {
+	slices.SortFunc(ids, func(a, b droppedID) int {
+		return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(b.received, a.received))
+	})
+	return slices.CompactFunc(ids, func(a, b droppedID) bool { return a.id == b.id })
+}
+
+// write puts the id into the batch unless a newer arrival of it is stored.
 func (d *droppedID) write(b *pebble.Batch, t *Tenant) error {
-	return b.Set(keys.ID(t.id, 0, []byte(d.id)), binary.BigEndian.AppendUint64(nil, uint64(d.received)), nil)
+	key := keys.ID(t.id, 0, []byte(d.id))
+	before, err := t.db.store.get(key)
+	if err != nil {
+		return err
+	}
+	if len(before) == 8 && int64(binary.BigEndian.Uint64(before)) >= d.received {
+		return nil
+	}
+	return b.Set(key, binary.BigEndian.AppendUint64(nil, uint64(d.received)), nil)
 }
 
 // readDropped finds the newest arrival among the tenant's dropped ids.

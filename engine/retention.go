@@ -132,6 +132,7 @@ func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
 	if s.damaged != nil {
 		t.db.opt.Logger.Error("retention drops what cannot be read", "tenant", t.name, "error", s.damaged)
 	}
+	c.droppedIDs = newestIDs(c.droppedIDs)
 	for name, bitmap := range gone {
 		c.expired = append(c.expired, expiredUsers{name, bitmap})
 	}
