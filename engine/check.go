@@ -80,8 +80,8 @@ func (h *segmentHandle) check(users uint32) error {
 		return err
 	}
 	wrong := func(err error) error { return &CorruptionError{Key: h.manifestKey(), Err: err} }
-	if err := r.Verify(); err != nil {
-		return wrong(err)
+	if err := r.Verify(); err != nil { // it names the chunks
+		return err
 	}
 	info := r.Info()
 	switch {

@@ -49,7 +49,7 @@ type CorruptionError struct {
 
 func (e *CorruptionError) Error() string {
 	return fmt.Sprintf("engine: corrupt data at %s: %v; the rest of the directory stays readable: "+
-		"restore this part from a backup, or export what is left", keys.Format(e.Key), e.Err)
+		"`cairn check` lists all that is damaged; restore it from a backup, or export what is left", keys.Format(e.Key), e.Err)
 }
 
 // Unwrap returns what is wrong and ErrCorrupt.

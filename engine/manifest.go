@@ -177,9 +177,21 @@ func (h *segmentHandle) keepDirectory() error {
 	return err
 }
 
+// Locate implements segment.Locator.
+func (h *segmentHandle) Locate(id segment.ChunkID, inline bool, err error) error {
+	if inline {
+		return &CorruptionError{Key: h.manifestKey(), Err: err}
+	}
+	return &CorruptionError{Key: h.chunkKey(id), Err: err}
+}
+
+func (h *segmentHandle) chunkKey(id segment.ChunkID) []byte {
+	return keys.Chunk(h.Tenant, h.Partition, h.Day, h.Segment, uint32(id))
+}
+
 // Chunk reads a chunk for the segment's Reader.
 func (h *segmentHandle) Chunk(id segment.ChunkID) ([]byte, error) {
-	key := keys.Chunk(h.Tenant, h.Partition, h.Day, h.Segment, uint32(id))
+	key := h.chunkKey(id)
 	value, err := h.tenant.db.store.get(key)
 	if err == nil && value == nil {
 		err = &CorruptionError{Key: key, Err: fmt.Errorf("the chunk is missing")}

@@ -122,7 +122,12 @@ func (s *sealed) corrupt(id ChunkID, err error) error {
 	if errors.As(err, &done) {
 		return err
 	}
-	return &CorruptionError{Column: s.columnOf(id), Chunk: id, Reason: err.Error()}
+	err = &CorruptionError{Column: s.columnOf(id), Chunk: id, Reason: err.Error()}
+	if l, ok := s.source.(Locator); ok {
+		_, inline := s.inlineChunk(id)
+		return l.Locate(id, inline, err)
+	}
+	return err
 }
 
 // chunk returns the content of a chunk.

@@ -148,6 +148,12 @@ type ChunkSource interface {
 	Chunk(id ChunkID) ([]byte, error)
 }
 
+// Locator is a ChunkSource that knows where chunks are stored: it wraps the errors about corrupt ones
+// so that they tell. An inline chunk is in the directory.
+type Locator interface {
+	Locate(id ChunkID, inline bool, err error) error
+}
+
 // Cache keeps decoded parts of segments. It is called from several goroutines; a value put may be
 // gone at any time. block is -1 for what belongs to a whole chunk.
 type Cache interface {
