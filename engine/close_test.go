@@ -110,3 +110,44 @@ func TestCloseWaitsForScan(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCloseReportsBackgroundErrors has sealing and merging fail: Close returns what nobody else has.
+func TestCloseReportsBackgroundErrors(t *testing.T) {
+	trouble, merging := errors.New("trouble"), errors.New("merging")
+	for _, c := range []struct {
+		name string
+		do   func(db *DB)
+		want error
+	}{
+		{"none", func(*DB) {}, nil},
+		{"sealing", func(db *DB) { db.worker.fail(loopSeal, trouble) }, trouble},
+		{"merging", func(db *DB) { db.worker.fail(loopMerge, merging); db.worker.note(loopSeal, nil) }, merging},
+		{"gone", func(db *DB) { db.worker.fail(loopSeal, trouble); db.worker.note(loopSeal, nil) }, nil},
+		{"reported", func(db *DB) { db.worker.fail(loopSeal, trouble); _ = db.worker.err() }, nil},
+		{"settled", func(db *DB) {
+			db.worker.fail(loopMerge, trouble)
+			if err := db.Settle(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}, nil},
+		{"corruption", func(db *DB) {
+			db.worker.fail(loopMerge, &CorruptionError{Key: keys.Meta("x"), Err: trouble})
+			db.worker.note(loopMerge, nil)
+		}, ErrCorrupt},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db, err := Open("data", Options{FS: vfs.NewMem(), NoBackground: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.do(db)
+			err = db.Close()
+			if !errors.Is(err, c.want) || c.want != nil && !errors.Is(err, ErrBackground) {
+				t.Fatalf("close: %v, want %v", err, c.want)
+			}
+			if err := db.Close(); !errors.Is(err, ErrClosed) {
+				t.Fatalf("close again: %v", err)
+			}
+		})
+	}
+}

@@ -210,7 +210,9 @@ func (db *DB) storedTenants() []*Tenant {
 func (db *DB) now() int64 { return db.opt.Now().UnixNano() }
 
 // Close stops background work, waits for reads that have begun, and closes the directory; a read of a
-// snapshot after that returns ErrClosed, unless the cache has what it needs. Unsealed events stay in the hot log.
+// snapshot after that returns ErrClosed, unless the cache has what it needs. Unsealed events stay in
+// the hot log. An error of background work that no other call has returned comes with ErrBackground; the
+// directory is closed all the same.
 func (db *DB) Close() error {
 	db.mu.Lock()
 	if db.mu.closed {
@@ -229,6 +231,9 @@ func (db *DB) Close() error {
 		t.commitMu.Lock()
 	}
 	err := db.store.close()
+	if err == nil {
+		err = db.worker.unreported()
+	}
 	for _, t := range tenants {
 		t.commitMu.Unlock()
 	}

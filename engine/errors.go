@@ -29,7 +29,8 @@ var (
 	ErrFailed = errors.New("engine: the log could not be written; open the directory again when the disk is in order")
 
 	// ErrBackground is returned when sealing, merging or retention has failed and cannot be left
-	// behind: by Settle at once, by Append when memory for unsealed events has run out.
+	// behind: by Settle at once, by Append when memory for unsealed events has run out, by Close if no
+	// other call has returned it.
 	ErrBackground = errors.New("engine: background work failed")
 
 	// ErrTenantName is returned for a tenant name that is empty, too long or has control characters.

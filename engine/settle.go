@@ -20,10 +20,14 @@ func (db *DB) Settle(ctx context.Context) error {
 	if err := db.store.err(); err != nil {
 		return err
 	}
-	if err := db.settle(ctx); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
+	err := db.settle(ctx)
+	if ctx.Err() != nil && err != nil {
+		return ctx.Err()
+	}
+	if err == nil || isCorrupt(err) {
+		db.worker.settled()
+	}
+	if err != nil {
 		if errors.Is(err, ErrFailed) || errors.Is(err, ErrClosed) {
 			return err
 		}

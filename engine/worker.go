@@ -29,14 +29,27 @@ type worker struct {
 	done          sync.WaitGroup
 	wake          chan struct{} // there is something to seal
 	merge         chan struct{} // there is something to merge
-	failed        atomic.Pointer[error]
+	failed        atomic.Pointer[failure]
 	lastRetention atomic.Int64
 
 	mu struct {
 		sync.Mutex
-		touched map[*Tenant]struct{} // sealed since they were last looked at for merging
+		touched  map[*Tenant]struct{} // sealed since they were last looked at for merging
+		failures [2]*failure          // the latest of sealing and of merging; nil: it has succeeded since
 	}
 }
+
+// failure is an error of background work.
+type failure struct {
+	error
+	reported atomic.Bool
+}
+
+// The two loops, and their places in failures.
+const (
+	loopSeal = iota
+	loopMerge
+)
 
 func startWorker(db *DB) *worker {
 	ctx, stop := context.WithCancel(context.Background())
@@ -46,13 +59,13 @@ func startWorker(db *DB) *worker {
 		return w
 	}
 	w.done.Add(2)
-	go w.run(ctx, w.wake, w.sealDue)
-	go w.run(ctx, w.merge, w.mergeDue)
+	go w.run(ctx, loopSeal, w.wake, w.sealDue)
+	go w.run(ctx, loopMerge, w.merge, w.mergeDue)
 	return w
 }
 
 // run calls due whenever it is woken, and once a tick, until ctx ends.
-func (w *worker) run(ctx context.Context, wake <-chan struct{}, due func(context.Context) error) {
+func (w *worker) run(ctx context.Context, loop int, wake <-chan struct{}, due func(context.Context) error) {
 	defer w.done.Done()
 	tick := time.NewTicker(workerTick)
 	defer tick.Stop()
@@ -67,8 +80,10 @@ func (w *worker) run(ctx context.Context, wake <-chan struct{}, due func(context
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil:
-			w.fail(err)
+		case err == nil:
+			w.note(loop, nil)
+		default:
+			w.fail(loop, err)
 			select {
 			case <-ctx.Done():
 				return
@@ -78,21 +93,58 @@ func (w *worker) run(ctx context.Context, wake <-chan struct{}, due func(context
 	}
 }
 
-func (w *worker) fail(err error) {
+func (w *worker) fail(loop int, err error) {
+	f := &failure{error: err}
+	w.note(loop, f)
 	if isCorrupt(err) { // it will not go away, and does not keep anything else from being done
 		w.db.opt.Logger.Error("background work met corrupt data", "error", err)
 		return
 	}
 	w.db.opt.Logger.Error("background work failed", "error", err)
-	w.failed.Store(&err)
+	w.failed.Store(f)
+}
+
+// note keeps the outcome of a loop's work for Close. Corruption stays: that other work goes well says
+// nothing of it.
+func (w *worker) note(loop int, f *failure) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before := w.mu.failures[loop]; f == nil && before != nil && isCorrupt(before.error) {
+		return
+	}
+	w.mu.failures[loop] = f
 }
 
 // err returns the failure of the latest background work, nil if it has succeeded since.
 func (w *worker) err() error {
-	if err := w.failed.Load(); err != nil {
-		return fmt.Errorf("%w: %w", ErrBackground, *err)
+	if f := w.failed.Load(); f != nil {
+		f.reported.Store(true)
+		return fmt.Errorf("%w: %w", ErrBackground, f.error)
 	}
 	return nil
+}
+
+// unreported returns the failures that no call has returned.
+func (w *worker) unreported() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []error
+	for _, f := range w.mu.failures {
+		if f != nil && !f.reported.Load() {
+			all = append(all, f.error)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrBackground, errors.Join(all...))
+}
+
+// settled notes that Settle has done, or returned the error of, all that was to be done.
+func (w *worker) settled() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.mu.failures[:])
 }
 
 func (w *worker) wakeIfFull() {
@@ -251,9 +303,18 @@ func (w *worker) mergeDue(ctx context.Context) error {
 	db.merging.Lock()
 	defer db.merging.Unlock()
 	err := db.mergeTenants(ctx, tenants, false)
+	if err != nil && !isCorrupt(err) {
+		for _, t := range tenants {
+			w.touch(t)
+		}
+	}
 	if due := db.now(); due-w.lastRetention.Load() >= int64(retentionTick) || due < w.lastRetention.Load() {
 		w.lastRetention.Store(due)
-		err = errors.Join(err, db.expireTenants(ctx))
+		expireErr := db.expireTenants(ctx)
+		if expireErr != nil && !isCorrupt(expireErr) {
+			w.lastRetention.Store(0) // try again soon
+		}
+		err = errors.Join(err, expireErr)
 	}
 	for _, t := range db.storedTenants() {
 		if t.load.done.Load() {
