@@ -248,3 +248,71 @@ func TestRetentionDropsDamagedDays(t *testing.T) {
 		})
 	}
 }
+
+// TestDamagedWidePartition damages the summary, and then also the directory, of a partition of many
+// days: a query of any of them says so, and days further away stay readable.
+func TestDamagedWidePartition(t *testing.T) {
+	ctx, now := context.Background(), damagedNow
+	opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return now }, NoBackground: true}
+	db, err := Open("data", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := db.Tenant("a")
+	for day := range 10 {
+		if _, err := a.Append(ctx, damagedEvents(damagedNow.AddDate(0, 0, -20+day), 10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := a.Append(ctx, damagedEvents(damagedNow.AddDate(-2, 0, 0), 10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Append(ctx, damagedEvents(damagedNow, 10)); err != nil {
+		t.Fatal(err)
+	}
+	var last tableEntry
+	err = db.store.scan(keys.TenantSpan(keys.SpaceManifest, a.id), func(key, value []byte) error {
+		last = tableEntry{append([]byte(nil), key...), append([]byte(nil), value...)}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []int{5, len(last.value) - 1} { // the second time both
+		last.value[at] ^= 0x10
+		if err := db.store.db.Set(last.key, last.value, pebble.Sync); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if db, err = Open("data", opt); err != nil {
+			t.Fatal(err)
+		}
+		a, _ = db.Tenant("a")
+		snap := a.Snapshot()
+		count := func(from, to int) (n int, err error) {
+			r := event.TimeRange{From: damagedNow.AddDate(0, 0, from).UnixNano(), To: damagedNow.AddDate(0, 0, to).UnixNano()}
+			err = snap.Scan(ctx, ScanOptions{Range: r}, func(*event.Event) error { n++; return nil })
+			return n, err
+		}
+		for day := range 10 {
+			if _, err := count(-20+day, -19+day); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("day %d: %v", day, err)
+			}
+		}
+		if n, err := count(-1000, -100); err != nil || n != 10 {
+			t.Errorf("two years ago: %v", err)
+		}
+		if n, err := count(0, 1); (err != nil || n != 10) && at == 5 {
+			t.Errorf("today: %v", err)
+		}
+		snap.Close()
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -113,6 +113,21 @@ func decodeManifest(value []byte) (*summary, []byte, error) {
 	return m, value[end+4:], nil
 }
 
+// damagedSpan returns the days that a segment has whose summary cannot be read: what its directory
+// says or, if that cannot be read either, the widest that a partition is.
+func damagedSpan(k keys.ManifestKey, value []byte, c calendar) spanKey {
+	if len(value) >= 8 {
+		if end := 8 + int(binary.LittleEndian.Uint16(value[2:])); end <= len(value) {
+			if r, err := segment.Open(value[end:], nil, nil, 0); err == nil && r.Info().TimeMin >= k.Day {
+				_, to := c.day(r.Info().TimeMax)
+				return spanKey{k.Day, to}
+			}
+		}
+	}
+	_, to := c.day(min(k.Day, timeMax-wideDays*dayNanos) + wideDays*dayNanos - 1)
+	return spanKey{k.Day, to}
+}
+
 // segmentHandle is a sealed segment of a view.
 type segmentHandle struct {
 	keys.ManifestKey

@@ -199,9 +199,8 @@ func (t *Tenant) readManifest(v *view) error {
 		}
 		m, _, err := decodeManifest(value)
 		if err != nil {
-			// Its rows cannot be told; whoever asks for the day gets the error.
-			_, to := v.settings.calendar.day(k.Day)
-			v.edit(spanKey{k.Day, to}, func(s *span) { s.damage(key, err) })
+			// Its rows cannot be told; whoever asks for its days gets the error.
+			v.edit(damagedSpan(k, value, v.settings.calendar), func(s *span) { s.damage(key, err) })
 			return nil
 		}
 		h := &segmentHandle{ManifestKey: k, summary: *m, tenant: t}
