@@ -3,8 +3,8 @@
 //
 //	db, err := engine.Open(dir, engine.Options{})
 //	t, err := db.Tenant("default")
-//	verdicts, err := t.Append(ctx, events)
-//	snap, err := t.Snapshot()
+//	verdicts, err := t.Append(ctx, events)   // or AppendBatch of columns, or a Writer of single events
+//	snap := t.Snapshot()
 //
 // An append writes one frame for each day of its events into the hot log, a keyspace of Pebble, with
 // one fsync for all appends that wait together, and keeps the batch in memory as a hot block. A
