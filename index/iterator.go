@@ -13,6 +13,8 @@ type Iterator struct {
 	started   bool
 }
 
+// NewIterator returns an iterator over a set of a segment of rows rows in blocks of blockRows. It is used
+// by one goroutine.
 func NewIterator(set Rows, rows, blockRows int) *Iterator {
 	if set.words != nil && blockRows%64 != 0 {
 		set = set.roaring()
