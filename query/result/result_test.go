@@ -16,7 +16,7 @@ import (
 func sample(t testing.TB) *Table {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	table := &Table{
 		Columns: []Column{{Name: "time"}, {Name: "channel"}, {Name: "n"}, {Name: "rate"}, {Name: "wait"}, {Name: "tags"}, {Name: "any"}, {Name: "none"}},
