@@ -37,59 +37,29 @@ func (in *interner) intern(v event.Value) uint32 {
 }
 
 // pairTable numbers distinct pairs from 0 in order of first appearance. The zero value is ready.
-type pairTable struct {
-	slots []uint32 // number + 1, 0 is free
-	pairs []uint64
-}
+type pairTable struct{ pairs numberMap }
 
-func (t *pairTable) number(a, b uint32) uint32 {
-	if len(t.pairs)*2 >= len(t.slots) {
-		t.grow()
-	}
-	pair := uint64(a)<<32 | uint64(b)
-	mask := uint32(len(t.slots) - 1)
-	for slot := hashPair(pair) & mask; ; slot = (slot + 1) & mask {
-		n := t.slots[slot]
-		if n == 0 {
-			t.pairs = append(t.pairs, pair)
-			t.slots[slot] = uint32(len(t.pairs))
-			return uint32(len(t.pairs)) - 1
-		}
-		if t.pairs[n-1] == pair {
-			return n - 1
-		}
-	}
-}
+func (t *pairTable) number(a, b uint32) uint32 { return t.pairs.number(uint64(a)<<32 | uint64(b)) }
 
 // pair returns the two numbers behind a number.
 func (t *pairTable) pair(n uint32) (a, b uint32) {
-	p := t.pairs[n]
+	p := t.pairs.keys[n]
 	return uint32(p >> 32), uint32(p)
 }
 
-func (t *pairTable) sizeBytes() int { return 4*len(t.slots) + 8*cap(t.pairs) }
+func (t *pairTable) len() int { return len(t.pairs.keys) }
 
-func (t *pairTable) grow() {
-	size := max(64, 4*len(t.slots))
-	t.slots = make([]uint32, size)
-	mask := uint32(size - 1)
-	for i, pair := range t.pairs {
-		slot := hashPair(pair) & mask
-		for t.slots[slot] != 0 {
-			slot = (slot + 1) & mask
-		}
-		t.slots[slot] = uint32(i) + 1
-	}
-}
+func (t *pairTable) sizeBytes() int { return 4*len(t.pairs.slots) + 8*cap(t.pairs.keys) }
 
-func hashPair(pair uint64) uint32 {
-	high, low := bits.Mul64(pair^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+func hashKey(key uint64) uint32 {
+	high, low := bits.Mul64(key^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
 	return uint32(high ^ low)
 }
 
-// numberMap numbers distinct 64-bit keys from 0; raw numeric columns are grouped by it.
+// numberMap numbers distinct 64-bit keys from 0 in order of first appearance; raw numeric columns are
+// grouped by it. The zero value is ready.
 type numberMap struct {
-	slots []uint32
+	slots []uint32 // number + 1, 0 is free
 	keys  []uint64
 }
 
@@ -98,7 +68,7 @@ func (t *numberMap) number(key uint64) uint32 {
 		t.grow()
 	}
 	mask := uint32(len(t.slots) - 1)
-	for slot := hashPair(key) & mask; ; slot = (slot + 1) & mask {
+	for slot := hashKey(key) & mask; ; slot = (slot + 1) & mask {
 		n := t.slots[slot]
 		if n == 0 {
 			t.keys = append(t.keys, key)
@@ -116,7 +86,7 @@ func (t *numberMap) grow() {
 	t.slots = make([]uint32, size)
 	mask := uint32(size - 1)
 	for i, key := range t.keys {
-		slot := hashPair(key) & mask
+		slot := hashKey(key) & mask
 		for t.slots[slot] != 0 {
 			slot = (slot + 1) & mask
 		}

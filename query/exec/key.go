@@ -270,7 +270,7 @@ func (t *groupTable) len() int {
 	case len(t.keys) == 1:
 		return len(t.keys[0].ids.values)
 	}
-	return len(t.pairs[len(t.pairs)-1].pairs)
+	return t.pairs[len(t.pairs)-1].len()
 }
 
 // groups returns the group of every row of a batch; nil if there are no keys. The slice is valid
@@ -320,7 +320,7 @@ func (t *groupTable) fits() bool {
 		}
 		t.dense = make([]uint32, size)
 		t.shift = shift
-		for n, pair := range t.pairs[0].pairs {
+		for n, pair := range t.pairs[0].pairs.keys {
 			t.dense[int(pair>>32)<<shift|int(uint32(pair))] = uint32(n) + 1
 		}
 	}
