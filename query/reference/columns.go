@@ -10,11 +10,11 @@ import (
 // with returns the stream with another list of rows, which look the same.
 func (in *rows) with(list []*row) *rows {
 	out := *in
-	out.list, out.window = list, nil
+	out.list, out.window, out.after = list, nil, nil
 	return &out
 }
 
-// each returns the stream with every row, those of the window too, changed by itself; f returns nil to
+// each returns the stream with every row, those outside the range too, changed by itself; f returns nil to
 // leave a row out.
 func (in *rows) each(f func(*row) *row) *rows {
 	apply := func(list []*row) []*row {
@@ -30,6 +30,9 @@ func (in *rows) each(f func(*row) *row) *rows {
 	out.list = apply(in.list)
 	if in.window != nil {
 		out.window = apply(in.window)
+	}
+	if in.after != nil {
+		out.after = apply(in.after)
 	}
 	return &out
 }

@@ -47,7 +47,8 @@ type rows struct {
 	names  []string        // the columns; when open, those that stages added
 	gone   map[string]bool // when open: columns that were dropped or renamed
 	bucket *bucketing      // of the stats before, for fill
-	window []*row          // earlier events, for over; nil behind stages that look at several rows
+	window []*row          // events before the range; nil behind stages that look at several rows
+	after  []*row          // events behind the range, likewise
 	rng    event.TimeRange // of the query
 }
 

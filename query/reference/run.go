@@ -125,10 +125,12 @@ func (r *run) pipeline(p *syntax.Pipeline, fallback event.TimeRange) (*rows, err
 	if err != nil {
 		return nil, err
 	}
-	flow := &rows{events: true, open: true, gone: map[string]bool{}, rng: r.rng, window: []*row{}}
+	flow := &rows{events: true, open: true, gone: map[string]bool{}, rng: r.rng, window: []*row{}, after: []*row{}}
 	for _, row := range r.all {
 		switch at := row.event.Time; {
-		case at >= r.rng.To && r.rng.To != math.MaxInt64 || !matches(row):
+		case !matches(row):
+		case at >= r.rng.To && r.rng.To != math.MaxInt64:
+			flow.after = append(flow.after, row)
 		case at >= r.rng.From:
 			flow.list = append(flow.list, row)
 		default:
