@@ -1,0 +1,506 @@
+package exec
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// search is a depth first search for the chain of one start. It tries events in their order, so that the
+// first chain found is the earliest, and remembers places from where it found nothing, so that no place
+// is looked at twice. Where what may follow does not depend on which of several events was taken, only the
+// earliest is tried.
+type search struct {
+	m        *matcher
+	first    int
+	deadline int64
+	target   int // funnel: the step to reach
+	optional int // funnel: the optional steps to take on the way
+	failed   map[searchPlace]struct{}
+
+	events []int32
+	steps  []int32
+	at     []int32
+	room   bool    // see strict
+	alive  []int64 // by exclusion: the last instant at which steps before its end may lie
+	taken  int     // optional steps so far
+}
+
+// searchPlace is what a search can go on from.
+type searchPlace struct {
+	step, count int32
+	members     uint64
+	last        int32
+	taken       int32
+	room        bool
+	used        uint64 // of the instant
+	alive       uint64
+}
+
+func (s *search) start(m *matcher, first int) {
+	s.m, s.first = m, first
+	s.deadline = min(m.p.deadline(m.r.times[first]), m.end)
+	s.at = s.at[:0]
+	for range m.p.steps {
+		s.at = append(s.at, -1)
+	}
+	s.alive = s.alive[:0]
+	for range m.p.excepts {
+		s.alive = append(s.alive, noLimit)
+	}
+	s.events, s.steps, s.room, s.taken = s.events[:0], s.steps[:0], true, 0
+	if s.failed == nil {
+		s.failed = map[searchPlace]struct{}{}
+	}
+	clear(s.failed)
+}
+
+// take adds an event to the chain; the caller undoes it with back.
+func (s *search) take(event, step int) { s.events, s.steps = append(s.events, int32(event)), append(s.steps, int32(step)) }
+
+func (s *search) back() { s.events, s.steps = s.events[:len(s.events)-1], s.steps[:len(s.steps)-1] }
+
+func (s *search) last() int { return int(s.events[len(s.events)-1]) }
+
+// uses reports whether the chain has an event already; only simultaneous ones need be asked.
+func (s *search) uses(event int) bool {
+	at := s.m.r.times[event]
+	for i := len(s.events) - 1; i >= 0; i-- {
+		if s.m.r.times[s.events[i]] != at {
+			return false
+		}
+		if int(s.events[i]) == event {
+			return true
+		}
+	}
+	return false
+}
+
+// used returns how many events of the last one's instant the chain has, and a hash of which.
+func (s *search) used() (n int, hash uint64) {
+	if !s.m.ties {
+		return 1, 0
+	}
+	at := s.m.r.times[s.last()]
+	for i := len(s.events) - 1; i >= 0 && s.m.r.times[s.events[i]] == at; i-- {
+		n++
+		x := uint64(s.events[i]) * 0x9e3779b97f4a7c15
+		hash += x ^ x>>29 // the order does not matter
+	}
+	return n, hash
+}
+
+// place names where the search is.
+func (s *search) place(step, count int, members uint64) searchPlace {
+	_, used := s.used()
+	p := searchPlace{
+		step: int32(step), count: int32(count), members: members, last: int32(s.last()), taken: int32(s.taken),
+		room: s.room, used: used,
+	}
+	for _, a := range s.alive {
+		p.alive = bits.RotateLeft64(p.alive, 7)*0x9e3779b97f4a7c15 ^ uint64(a)
+	}
+	return p
+}
+
+// reached notes that a step has got the event that completes it.
+func (s *search) reached(step int) (undo func()) {
+	before := slices.Clone(s.alive)
+	event := s.last()
+	s.at[step] = int32(event)
+	if s.m.p.steps[step].optional() {
+		s.taken++
+	}
+	for i := range s.m.p.excepts {
+		e := &s.m.p.excepts[i]
+		if e.remove {
+			continue
+		}
+		switch {
+		case step >= e.to:
+			s.alive[i] = noLimit
+		case step >= e.from && s.alive[i] == noLimit:
+			s.alive[i] = s.m.excludedAfter(e, s.first, s.m.r.times[event])
+		}
+	}
+	return func() {
+		s.alive = append(s.alive[:0], before...)
+		s.at[step] = -1
+		if s.m.p.steps[step].optional() {
+			s.taken--
+		}
+	}
+}
+
+// until returns the last instant at which the next event may lie.
+func (s *search) until() int64 {
+	end := s.deadline
+	for _, a := range s.alive {
+		end = min(end, a)
+	}
+	return end
+}
+
+// link says how a next event is joined to the last.
+type link struct {
+	strict    bool
+	limited   bool
+	step      int // whose arrow it is
+	sensitive bool
+}
+
+// candidates calls try for the events that match a selector and may follow the last one, in order, until try
+// returns true or no other event can do where those tried could not.
+func (s *search) candidates(selector, step int, by link, try func(event int) bool) bool {
+	m := s.m
+	last := s.last()
+	from, to := m.instant(last)
+	times := m.r.times
+	end := s.until()
+	arrow := &m.p.steps[step].Arrow
+	fits := func(e int) bool {
+		return m.matches(e, selector) && m.sameHeld(s.first, e) && (m.require == nil || m.require(step, e)) &&
+			(!by.limited || arrow.Allows(times[e]-times[last]))
+	}
+	if by.strict {
+		if !m.p.increasing {
+			for e := from; e < to; e++ {
+				if !s.uses(e) && fits(e) && !s.tried(e, from) && s.attemptNext(e, s.room, try) {
+					return true
+				}
+			}
+		}
+		if n, _ := s.used(); to >= len(times) || times[to] > end || !s.room && n < to-from {
+			return false
+		}
+		next, stop := m.instant(to)
+		for e := next; e < stop; e++ {
+			if fits(e) && !s.tried(e, next) && s.attemptNext(e, false, try) {
+				return true
+			}
+		}
+		return false
+	}
+	list := m.lists[selector]
+	i, _ := slices.BinarySearch(list, int32(from))
+	failed := -1 // the first event of the instant in which an event has failed
+	for ; i < len(list); i++ {
+		e := int(list[i])
+		if times[e] > end {
+			return false
+		}
+		same := e < to
+		if same && (m.p.increasing || s.uses(e)) {
+			continue
+		}
+		first, _ := m.instant(e)
+		if failed >= 0 && first != failed && !by.sensitive {
+			return false
+		}
+		if by.limited && arrow.Most > 0 && times[e]-times[last] > arrow.Most {
+			return false
+		}
+		if !fits(e) || s.tried(e, first) {
+			continue
+		}
+		room := true
+		if s.attemptNext(e, room, try) {
+			return true
+		}
+		failed = first
+	}
+	return false
+}
+
+// tried reports whether an unused event before e in its instant looks the same to the pattern: it has
+// been tried.
+func (s *search) tried(e, first int) bool {
+	m := s.m
+	if first == e {
+		return false
+	}
+	for i := first; i < e; i++ {
+		if m.r.class[i] != m.r.class[e] || s.uses(i) {
+			continue
+		}
+		same := true
+		for _, k := range m.r.keys {
+			same = same && k[i] == k[e]
+		}
+		if same {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *search) attemptNext(e int, room bool, try func(event int) bool) bool {
+	before := s.room
+	s.room = room
+	if try(e) {
+		return true
+	}
+	s.room = before
+	return false
+}
+
+// funnel looks for a chain to the target, being in a step with so many events taken.
+func (s *search) funnel(step, count int, members uint64) bool {
+	p := s.place(step, count, members)
+	if _, ok := s.failed[p]; ok {
+		return false
+	}
+	if s.funnelFrom(step, count, members) {
+		return true
+	}
+	s.failed[p] = struct{}{}
+	return false
+}
+
+func (s *search) funnelFrom(step, count int, members uint64) bool {
+	st := &s.m.p.steps[step]
+	if need := st.needed(); count < need {
+		return s.more(step, count, members, s.funnel)
+	} else if count == need {
+		undo := s.reached(step)
+		if s.funnelOn(step, count) {
+			return true
+		}
+		undo()
+		return false
+	}
+	return s.funnelOn(step, count)
+}
+
+// funnelOn goes on from a step that was reached.
+func (s *search) funnelOn(step, count int) bool {
+	if step == s.target {
+		return s.taken == s.optional
+	}
+	if s.nextSteps(step) {
+		return true
+	}
+	// More events of this step only help to get closer to the next.
+	st := &s.m.p.steps[step]
+	if st.group || !st.sensitive || st.max >= 0 && count >= st.max {
+		return false
+	}
+	return s.more(step, count, 0, s.funnel)
+}
+
+// nextSteps tries the steps that may be next, those behind passed ones too: the earliest event first.
+func (s *search) nextSteps(step int) bool {
+	last := step + 1
+	for last < s.target && s.m.p.steps[last].optional() {
+		last++
+	}
+	if last == step+1 {
+		return s.enter(last, s.funnel)
+	}
+	// The optional steps that can still be taken have to reach the number wanted.
+	type option struct{ event, step, selector int }
+	var options []option
+	for next := step + 1; next <= last; next++ {
+		for _, selector := range s.m.p.steps[next].selectors {
+			s.candidates(selector, next, link{strict: s.m.p.steps[next].Strict, limited: true, step: next, sensitive: true}, func(e int) bool {
+				options = append(options, option{e, next, selector})
+				return false
+			})
+		}
+	}
+	slices.SortStableFunc(options, func(a, b option) int {
+		if a.event != b.event {
+			return a.event - b.event
+		}
+		return a.step - b.step
+	})
+	for _, o := range options {
+		if s.enterAt(o.step, o.selector, o.event, s.funnel) {
+			return true
+		}
+	}
+	return false
+}
+
+// enter tries to take the first event of a step.
+func (s *search) enter(step int, then func(step, count int, members uint64) bool) bool {
+	st := &s.m.p.steps[step]
+	by := link{strict: st.Strict, limited: true, step: step, sensitive: st.sensitive || st.group || st.needed() > 1}
+	if !st.group {
+		return s.candidates(st.selectors[0], step, by, func(e int) bool {
+			s.take(e, step)
+			if then(step, 1, 0) {
+				return true
+			}
+			s.back()
+			return false
+		})
+	}
+	return s.member(step, 0, by, then)
+}
+
+// enterAt takes a given event as the first of a step.
+func (s *search) enterAt(step, selector, event int, then func(step, count int, members uint64) bool) bool {
+	st := &s.m.p.steps[step]
+	room := !st.Strict
+	if st.Strict && s.m.r.times[event] == s.m.r.times[s.last()] {
+		room = s.room
+	}
+	return s.attemptNext(event, room, func(e int) bool {
+		s.take(e, step)
+		members := uint64(0)
+		if st.group {
+			members = 1 << slices.Index(st.selectors, selector)
+		}
+		if then(step, 1, members) {
+			return true
+		}
+		s.back()
+		return false
+	})
+}
+
+// more tries to take another event of a step that has some.
+func (s *search) more(step, count int, members uint64, then func(step, count int, members uint64) bool) bool {
+	st := &s.m.p.steps[step]
+	if !st.group {
+		by := link{strict: st.repeats, sensitive: st.sensitive}
+		return s.candidates(st.selectors[0], step, by, func(e int) bool {
+			s.take(e, step)
+			if then(step, count+1, 0) {
+				return true
+			}
+			s.back()
+			return false
+		})
+	}
+	return s.member(step, members, link{strict: st.Strict, sensitive: true}, then)
+}
+
+// member tries to take another member of a group: the earliest event first, whichever member it serves.
+func (s *search) member(step int, members uint64, by link, then func(step, count int, members uint64) bool) bool {
+	st := &s.m.p.steps[step]
+	type option struct{ event, member int }
+	var options []option
+	for i, selector := range st.selectors {
+		if members&(1<<i) != 0 {
+			continue
+		}
+		all := by
+		all.sensitive = true
+		s.candidates(selector, step, all, func(e int) bool {
+			options = append(options, option{e, i})
+			return false
+		})
+	}
+	slices.SortStableFunc(options, func(a, b option) int {
+		if a.event != b.event {
+			return a.event - b.event
+		}
+		return a.member - b.member
+	})
+	last := s.last()
+	for _, o := range options {
+		room := true
+		if by.strict {
+			room = s.room && s.m.r.times[o.event] == s.m.r.times[last]
+		}
+		if s.attemptNext(o.event, room, func(e int) bool {
+			s.take(e, step)
+			if then(step, bits.OnesCount64(members)+1, members|1<<o.member) {
+				return true
+			}
+			s.back()
+			return false
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// match looks for the whole pattern, being in a step with so many events taken: as many repeats as
+// possible, then on.
+func (s *search) match(step, count int, members uint64) bool {
+	p := s.place(step, count, members)
+	if _, ok := s.failed[p]; ok {
+		return false
+	}
+	if s.matchFrom(step, count, members) {
+		return true
+	}
+	s.failed[p] = struct{}{}
+	return false
+}
+
+func (s *search) matchFrom(step, count int, members uint64) bool {
+	st := &s.m.p.steps[step]
+	need := st.needed()
+	if count == need {
+		undo := s.reached(step)
+		if s.matchOn(step, count, members) {
+			return true
+		}
+		undo()
+		return false
+	}
+	return s.matchOn(step, count, members)
+}
+
+func (s *search) matchOn(step, count int, members uint64) bool {
+	st := &s.m.p.steps[step]
+	if st.group && count < len(st.selectors) {
+		return s.more(step, count, members, s.match)
+	}
+	if !st.group && (st.max < 0 || count < st.max) {
+		if !st.sensitive && !s.m.ties && len(s.m.p.hold) == 0 && s.m.require == nil {
+			return s.matchRepeats(step, count)
+		}
+		if s.more(step, count, members, s.match) {
+			return true
+		}
+	}
+	return count >= st.needed() && s.matchNext(step)
+}
+
+// matchNext goes on to the steps behind one that is complete; optional ones are taken where they can be.
+func (s *search) matchNext(step int) bool {
+	for next := step + 1; next < len(s.m.p.steps); next++ {
+		if s.enter(next, s.match) {
+			return true
+		}
+		if !s.m.p.steps[next].optional() {
+			return false
+		}
+	}
+	return true
+}
+
+// matchRepeats takes all the repeats there are, and gives them back one by one until the rest matches: what
+// the search does anyway, without a call for each.
+func (s *search) matchRepeats(step, count int) bool {
+	m, st := s.m, &s.m.p.steps[step]
+	list := m.lists[st.selectors[0]]
+	i, _ := slices.BinarySearch(list, int32(s.last()+1))
+	before, end := count, s.until()
+	var undo func()
+	for ; i < len(list) && m.r.times[list[i]] <= end && (st.max < 0 || count < st.max); i++ {
+		s.take(int(list[i]), step)
+		if count++; count == st.needed() {
+			undo = s.reached(step)
+			end = s.until()
+		}
+	}
+	for ; ; count-- {
+		if count >= st.needed() && s.matchNext(step) {
+			return true
+		}
+		if count == st.needed() && undo != nil {
+			undo()
+			undo = nil
+		}
+		if count == before {
+			return false
+		}
+		s.back()
+	}
+}

@@ -1,0 +1,269 @@
+package exec
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"cairn/engine/event"
+	"cairn/engine/segment"
+	"cairn/query/syntax"
+)
+
+// stream hands the events that pass a filter to consumers, user by user and in the order of time: what
+// behavioural stages read. Segments are sorted by (user, time), so a user's events are a stretch of rows
+// in each; only where segments overlap in time are stretches merged. Workers take ranges of users.
+//
+// Of an event a consumer sees its time, its class (which of the selectors it matches) and numbers for the
+// values of some expressions; all else is read afterwards for the events that turn out to matter, by
+// their refs.
+type stream struct {
+	x         *Execution
+	rng       event.TimeRange // of the events read
+	filter    *condition
+	selectors []*condition
+	whole     bool          // events of class 0, which match no selector, are part of the stream
+	columns   []syntax.Expr // whose values events carry
+	refs      bool          // events carry refs, and the order among simultaneous ones always matters
+	// only, if not nil, are the users wanted; others may come too.
+	only *idSet
+
+	classes classTable
+	views   []*streamSource
+}
+
+// streamSource is a segment of a stream, shared by the workers.
+type streamSource struct {
+	*view
+	users, starts []uint32
+	group         int // segments that overlap in time are of one group; groups are in order
+	touched       []atomic.Bool
+}
+
+// streamConsumer takes the users of a stream; every worker has one of its own.
+type streamConsumer interface {
+	// user takes the events of one user, at least one.
+	user(r *userRows) error
+}
+
+// userRows are the events of one user in the order of time; simultaneous ones in that of events where it
+// shows. Slices are valid during the call and may be changed.
+type userRows struct {
+	user  uint32 // dense id, or the number of what stands for the user
+	times []int64
+	class []uint32
+	keys  [][]uint32 // by column: the number of the value, see streamWorker.values
+	refs  []eventRef // if the stream has them
+}
+
+func (r *userRows) len() int { return len(r.times) }
+
+// eventRef names a stored event: the number of its segment in the stream and its row.
+type eventRef uint64
+
+func newRef(view, row int) eventRef { return eventRef(view)<<32 | eventRef(row) }
+
+func (r eventRef) view() int { return int(r >> 32) }
+func (r eventRef) row() int  { return int(uint32(r)) }
+
+// classTable numbers the sets of selectors that events match: class 0 is the empty set. It is safe for
+// concurrent use; sets given out are immutable.
+type classTable struct {
+	mu    sync.RWMutex
+	index map[string]uint32
+	sets  [][]uint64
+}
+
+// class returns the number of a set of selectors, a bit each.
+func (t *classTable) class(set []uint64) uint32 {
+	key := wordsKey(set)
+	t.mu.RLock()
+	n, ok := t.index[key]
+	t.mu.RUnlock()
+	if ok {
+		return n
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.index == nil {
+		empty := make([]uint64, len(set))
+		t.index = map[string]uint32{wordsKey(empty): 0}
+		t.sets = [][]uint64{empty}
+	}
+	if n, ok := t.index[key]; ok {
+		return n
+	}
+	n = uint32(len(t.sets))
+	t.index[key] = n
+	t.sets = append(t.sets, slices.Clone(set))
+	return n
+}
+
+func wordsKey(set []uint64) string {
+	b := make([]byte, 0, 8*len(set))
+	for _, w := range set {
+		for range 8 {
+			b = append(b, byte(w))
+			w >>= 8
+		}
+	}
+	return string(b)
+}
+
+// set returns the selectors of a class.
+func (t *classTable) set(class uint32) []uint64 {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if int(class) >= len(t.sets) {
+		return nil // only class 0 before any other
+	}
+	return t.sets[class]
+}
+
+// words is the length of the sets.
+func (s *stream) words() int { return (len(s.selectors) + 63) / 64 }
+
+// open finds the segments of the stream and puts them into the order of time.
+func (s *stream) open(ctx context.Context) error {
+	scan, err := s.x.newScan(ctx, s.rng, s.filter)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(scan.views, func(a, b *scanView) int { return compareInts(a.info.TimeMin, b.info.TimeMin) })
+	group, end := -1, int64(0)
+	for _, v := range scan.views {
+		src := &streamSource{view: v.view, touched: make([]atomic.Bool, v.reader.Blocks())}
+		if src.users, src.starts, err = v.reader.UserRuns(); err != nil {
+			return err
+		}
+		if group < 0 || v.info.TimeMin > end {
+			group++
+			end = v.info.TimeMax
+		}
+		src.group, end = group, max(end, v.info.TimeMax)
+		s.views = append(s.views, src)
+	}
+	s.classes.class(make([]uint64, s.words()))
+	return nil
+}
+
+// streamTasks is how many ranges of users a worker gets, so that workers end at about the same time.
+const streamTasks = 8
+
+// run feeds consumers made by newConsumer, one a worker, and returns the workers with them. The consumer
+// of a worker sees numbers of values that are the worker's own.
+func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
+	if s.views == nil {
+		if err := s.open(ctx); err != nil {
+			return nil, err
+		}
+	}
+	rows, last := 0, uint32(0)
+	for _, v := range s.views {
+		rows += v.info.Rows
+		last = max(last, v.info.UserMax)
+	}
+	workers := min(s.x.Workers, rows/smallRows+1)
+	if s.x.Knobs.BlockTasks {
+		workers = s.x.Workers
+	}
+	ranges := s.ranges(workers, last)
+	var list []*streamWorker
+	for range max(1, min(workers, len(ranges))) {
+		w, err := s.newWorker()
+		if err != nil {
+			return nil, err
+		}
+		if w.consumer, err = newConsumer(w); err != nil {
+			return nil, err
+		}
+		list = append(list, w)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	work := func(w *streamWorker) {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(ranges) || ctx.Err() != nil {
+				return
+			}
+			if err := w.users(ctx, ranges[i].from, ranges[i].to); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	}
+	var wait sync.WaitGroup
+	for _, w := range list[1:] {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			work(w)
+		}()
+	}
+	work(list[0])
+	wait.Wait()
+	for _, w := range list {
+		w.close()
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return list, s.x.Budget.Err()
+}
+
+// userRange is the users [from, to).
+type userRange struct{ from, to uint32 }
+
+// ranges cuts the users 1 to last into ranges of about as many rows.
+func (s *stream) ranges(workers int, last uint32) []userRange {
+	if last == segment.NoUser {
+		return nil
+	}
+	n := workers * streamTasks
+	if workers == 1 {
+		n = 1
+	}
+	if s.x.Knobs.BlockTasks {
+		n = int(last)
+	}
+	n = max(1, min(n, int(last)))
+	// The rows up to evenly spaced users tell where to cut.
+	const samples = 512
+	cuts := []uint32{1}
+	if s.x.Knobs.BlockTasks {
+		for u := uint32(2); u <= last; u++ {
+			cuts = append(cuts, u)
+		}
+	} else {
+		total := s.rowsBefore(last + 1)
+		step := max(1, last/samples)
+		want := total / n
+		for u := 1 + step; u <= last; u += step {
+			if s.rowsBefore(u) >= want*len(cuts) && len(cuts) < n {
+				cuts = append(cuts, u)
+			}
+		}
+	}
+	out := make([]userRange, len(cuts))
+	for i, from := range cuts {
+		to := last + 1
+		if i+1 < len(cuts) {
+			to = cuts[i+1]
+		}
+		out[i] = userRange{from, to}
+	}
+	return out
+}
+
+// rowsBefore counts the rows of users below one.
+func (s *stream) rowsBefore(user uint32) int {
+	n := 0
+	for _, v := range s.views {
+		i, _ := slices.BinarySearch(v.users, user)
+		n += int(v.starts[i])
+	}
+	return n
+}

@@ -1,0 +1,798 @@
+package exec
+
+import (
+	"context"
+	"slices"
+
+	"cairn/engine/event"
+	"cairn/engine/segment"
+)
+
+// streamWorker reads ranges of users, chunk by chunk: for each chunk the rows of every segment are
+// gathered into columns, and then handed out by user. It is used by one goroutine.
+type streamWorker struct {
+	*stream
+	consumer streamConsumer
+	cursors  []*streamCursor
+	ids      []*interner // by column: the values behind the numbers
+	scratch  *scratch
+	account  account
+	held     int // bytes accounted for
+
+	chunk  chunk
+	rows   userRows
+	order  []int32
+	pieces []piece
+	ends   []uint32 // by user of the chunk: where his pieces end
+
+	chosen, buffer []uint16 // with room for a block
+	codes          []uint32
+}
+
+// chunk holds the gathered rows of some users in columns, segment by segment.
+type chunk struct {
+	times []int64
+	class []uint32
+	rows  []uint32 // in their segment
+	keys  [][]uint32
+}
+
+// piece is the part of a chunk that holds the events of one user in one segment.
+type piece struct {
+	user     uint32
+	view     uint32
+	from, to uint32
+}
+
+// chunkRows is about how many rows a chunk has: few enough for the columns to stay in the processor's
+// cache.
+const chunkRows = 1 << 15
+
+func (s *stream) newWorker() (*streamWorker, error) {
+	w := &streamWorker{
+		stream: s, scratch: scratchPool.Get().(*scratch), account: account{budget: s.x.Budget, purpose: "events by user"},
+		chosen: make([]uint16, segment.BlockRows+1), buffer: make([]uint16, 0, segment.BlockRows+1),
+	}
+	for range s.columns {
+		w.ids = append(w.ids, newInterner(s.x.Budget, "values"))
+	}
+	w.chunk.keys = make([][]uint32, len(s.columns))
+	w.rows.keys = make([][]uint32, len(s.columns))
+	w.cursors = make([]*streamCursor, len(s.views))
+	return w, nil
+}
+
+// values returns the values behind the numbers of a column.
+func (w *streamWorker) values(column int) []event.Value { return w.ids[column].values }
+
+func (w *streamWorker) close() {
+	for _, c := range w.cursors {
+		if c != nil {
+			c.close()
+		}
+	}
+	scratchPool.Put(w.scratch)
+	w.scratch = nil
+}
+
+// cursor returns the worker's place in a segment.
+func (w *streamWorker) cursor(i int) (*streamCursor, error) {
+	if w.cursors[i] == nil {
+		c, err := newStreamCursor(w, w.stream.views[i])
+		if err != nil {
+			return nil, err
+		}
+		w.cursors[i] = c
+	}
+	return w.cursors[i], nil
+}
+
+// users hands out the users of a range.
+func (w *streamWorker) users(ctx context.Context, from, to uint32) error {
+	for i := range w.stream.views {
+		c, err := w.cursor(i)
+		if err != nil {
+			return err
+		}
+		c.seek(from)
+	}
+	width := max(1, (to-from)/64)
+	for from < to {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.x.Budget.Err(); err != nil {
+			return err
+		}
+		end := from + min(width, to-from)
+		rows := w.rowsUpTo(end)
+		for rows > 2*chunkRows && end-from > 1 {
+			end = from + (end-from)/2
+			rows = w.rowsUpTo(end)
+		}
+		width = end - from
+		if err := w.readChunk(ctx, from, end); err != nil {
+			return err
+		}
+		from = end
+		if rows < chunkRows/2 && width < 1<<20 {
+			width *= 2
+		}
+	}
+	return nil
+}
+
+// rowsUpTo counts the rows of the users from where the cursors are up to one, exclusive.
+func (w *streamWorker) rowsUpTo(user uint32) int {
+	n := 0
+	for _, c := range w.cursors {
+		n += int(c.source.starts[c.search(user)] - c.source.starts[c.next])
+	}
+	return n
+}
+
+// readChunk gathers the rows of the users [from, to) and hands them out.
+func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
+	c := &w.chunk
+	c.times, c.class, c.rows = c.times[:0], c.class[:0], c.rows[:0]
+	for i := range c.keys {
+		c.keys[i] = c.keys[i][:0]
+	}
+	w.pieces = w.pieces[:0]
+	for i, cursor := range w.cursors {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := cursor.gather(i, to); err != nil {
+			return err
+		}
+	}
+	size := 8*cap(c.times) + 4*cap(c.class) + 4*cap(c.rows) + 16*cap(w.pieces)
+	for _, k := range c.keys {
+		size += 4 * cap(k)
+	}
+	w.account.add(size - w.held)
+	w.held = size
+	return w.handOut(ctx, from, to)
+}
+
+// handOut sorts the pieces by user, keeping segments in order, and calls the consumer for each user.
+func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
+	n := int(to - from)
+	if cap(w.ends) < n+1 {
+		w.ends = make([]uint32, n+1)
+	}
+	ends := w.ends[:n+1]
+	clear(ends)
+	for i := range w.pieces {
+		ends[w.pieces[i].user-from+1]++
+	}
+	for i := 1; i <= n; i++ {
+		ends[i] += ends[i-1]
+	}
+	sorted := slices.Grow(w.pieces, len(w.pieces))[len(w.pieces) : 2*len(w.pieces)]
+	for _, p := range w.pieces {
+		at := &ends[p.user-from]
+		sorted[*at] = p
+		*at++
+	}
+	start := uint32(0)
+	for i := range n {
+		if ends[i] == start {
+			continue
+		}
+		if i%256 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := w.handUser(sorted[start:ends[i]]); err != nil {
+			return err
+		}
+		start = ends[i]
+	}
+	return nil
+}
+
+// handUser calls the consumer for the user of some pieces.
+func (w *streamWorker) handUser(pieces []piece) error {
+	r, c := &w.rows, &w.chunk
+	r.user = pieces[0].user
+	if len(pieces) == 1 {
+		p := pieces[0]
+		r.times, r.class = c.times[p.from:p.to:p.to], c.class[p.from:p.to:p.to]
+		for k := range c.keys {
+			r.keys[k] = c.keys[k][p.from:p.to:p.to]
+		}
+	} else {
+		// The space behind the gathered rows serves to join the pieces.
+		n := len(c.times)
+		for _, p := range pieces {
+			c.times = append(c.times, c.times[p.from:p.to]...)
+			c.class = append(c.class, c.class[p.from:p.to]...)
+		}
+		r.times, r.class = c.times[n:len(c.times):len(c.times)], c.class[n:len(c.class):len(c.class)]
+		c.times, c.class = c.times[:n], c.class[:n]
+		for k := range c.keys {
+			for _, p := range pieces {
+				c.keys[k] = append(c.keys[k], c.keys[k][p.from:p.to]...)
+			}
+			r.keys[k] = c.keys[k][n:len(c.keys[k]):len(c.keys[k])]
+			c.keys[k] = c.keys[k][:n]
+		}
+	}
+	if w.stream.refs {
+		r.refs = r.refs[:0]
+		for _, p := range pieces {
+			for _, row := range c.rows[p.from:p.to] {
+				r.refs = append(r.refs, newRef(int(p.view), int(row)))
+			}
+		}
+	}
+	if err := w.arrange(r, pieces); err != nil {
+		return err
+	}
+	return w.consumer.user(r)
+}
+
+// arrange puts the events of a user into order where they are not: pieces that overlap, and simultaneous
+// events that differ.
+func (w *streamWorker) arrange(r *userRows, pieces []piece) error {
+	sorted, ties := true, false
+	for i := 1; i < len(r.times); i++ {
+		if r.times[i] <= r.times[i-1] {
+			if r.times[i] < r.times[i-1] {
+				sorted = false
+				break
+			}
+			ties = ties || w.stream.refs || r.differ(i-1, i)
+		}
+	}
+	if sorted && !ties {
+		return nil
+	}
+	order := w.order[:0]
+	for i := range r.times {
+		order = append(order, int32(i))
+	}
+	w.order = order
+	if !sorted {
+		slices.SortStableFunc(order, func(a, b int32) int { return compareInts(r.times[a], r.times[b]) })
+	}
+	for from := 0; from < len(order); {
+		to := from + 1
+		differ := w.stream.refs
+		for to < len(order) && r.times[order[to]] == r.times[order[from]] {
+			differ = differ || r.differ(int(order[to-1]), int(order[to]))
+			to++
+		}
+		if to-from > 1 && differ {
+			if err := w.arrangeTie(order[from:to], pieces); err != nil {
+				return err
+			}
+		}
+		from = to
+	}
+	r.permute(order)
+	return nil
+}
+
+// differ reports whether a consumer can tell two simultaneous events apart.
+func (r *userRows) differ(i, j int) bool {
+	if r.class[i] != r.class[j] {
+		return true
+	}
+	for _, k := range r.keys {
+		if k[i] != k[j] {
+			return true
+		}
+	}
+	return false
+}
+
+// permute puts the events into an order.
+func (r *userRows) permute(order []int32) {
+	r.times = permuted(r.times, order)
+	r.class = permuted(r.class, order)
+	for k := range r.keys {
+		r.keys[k] = permuted(r.keys[k], order)
+	}
+	if len(r.refs) > 0 {
+		r.refs = permuted(r.refs, order)
+	}
+}
+
+func permuted[T any](list []T, order []int32) []T {
+	out := make([]T, len(list))
+	for i, at := range order {
+		out[i] = list[at]
+	}
+	return out
+}
+
+// arrangeTie puts simultaneous events into the order of events, for which they are read whole.
+func (w *streamWorker) arrangeTie(order []int32, pieces []piece) error {
+	type member struct {
+		at    int32
+		event *storedEvent
+	}
+	members := make([]member, len(order))
+	for i, at := range order {
+		ref := w.refOf(int(at), pieces)
+		stored, err := w.stream.views[ref.view()].reader.Rows([]uint32{uint32(ref.row())})
+		if err != nil {
+			return err
+		}
+		rows, err := w.x.appendRows(nil, stored)
+		if err != nil {
+			return err
+		}
+		members[i] = member{at, rows[0].event}
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return compareEvents(a.event, b.event) })
+	for i, m := range members {
+		order[i] = m.at
+	}
+	return nil
+}
+
+// refOf returns the ref of the i-th event of the pieces of a user.
+func (w *streamWorker) refOf(i int, pieces []piece) eventRef {
+	for _, p := range pieces {
+		if n := int(p.to - p.from); i >= n {
+			i -= n
+			continue
+		}
+		return newRef(int(p.view), int(w.chunk.rows[int(p.from)+i]))
+	}
+	return 0
+}
+
+// streamCursor is a worker's place in a segment: its users in ascending order, and the rows of the block
+// at hand that pass the filter.
+type streamCursor struct {
+	w      *streamWorker
+	source *streamSource
+	filter *blockFilter
+	none   bool // no row passes
+	next   int  // the next run of a user
+
+	byCode []uint32 // classes by code of the event's name, if names are all that selectors test
+	tests  []*blockFilter
+	keys   []*keyColumn
+
+	block   int // -1: none yet
+	all     bool
+	sel     []uint16
+	classes []uint32 // by row of the block, where byCode is nil
+	masks   []uint64
+}
+
+func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, error) {
+	c := &streamCursor{w: w, source: source, block: -1}
+	x := w.x
+	b, err := x.bindRange(w.stream.filter, source.view, w.stream.rng)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.bindSelectors(&b); err != nil {
+		return nil, err
+	}
+	b = b.resolve()
+	c.none = b.nothing()
+	c.filter = newBlockFilter(x, source.view, b, w.scratch)
+	for i, e := range w.stream.columns {
+		in, err := x.newInput(e)
+		if err != nil {
+			return nil, err
+		}
+		k := &keyColumn{input: in, ids: w.ids[i]}
+		if err := k.open(source.view); err != nil {
+			return nil, err
+		}
+		c.keys = append(c.keys, k)
+	}
+	return c, nil
+}
+
+// rareShare is how rare the rows of selectors have to be for them to be taken from postings rather than
+// from a scan of the codes.
+const rareShare = 16
+
+// bindSelectors finds out how the classes of rows are told. Where only few rows have one and no others
+// are wanted, it narrows the filter to them.
+func (c *streamCursor) bindSelectors(filter **bound) error {
+	x, s, v := c.w.x, c.w.stream, c.source.view
+	codes := len(v.info.Events)
+	sets := make([]uint64, codes*s.words())
+	named := !x.Knobs.NoDictEval
+	for i, sel := range s.selectors {
+		if !named {
+			break
+		}
+		table, ok, err := x.nameTable(sel, v)
+		if err != nil {
+			return err
+		}
+		named = ok
+		for code := range table {
+			if table[code] {
+				sets[code*s.words()+i/64] |= 1 << (i % 64)
+			}
+		}
+	}
+	if named {
+		c.byCode = make([]uint32, codes)
+		rows := 0
+		for code := range c.byCode {
+			if c.byCode[code] = s.classes.class(sets[code*s.words() : (code+1)*s.words()]); c.byCode[code] != 0 {
+				rows += v.info.Events[code].Rows
+			}
+		}
+		if s.whole || rows > v.info.Rows/rareShare && rows > 0 {
+			return nil
+		}
+	}
+	var any *bound
+	for i, sel := range s.selectors {
+		b, err := x.bind(sel, v)
+		if err != nil {
+			return err
+		}
+		b = b.resolve()
+		if !named {
+			c.tests = append(c.tests, newBlockFilter(x, v, b, c.w.scratch))
+		}
+		if i == 0 {
+			any = b
+		} else {
+			any = either(any, b)
+		}
+	}
+	if s.whole {
+		return nil
+	}
+	if any == nil {
+		any = constantBound(false)
+	}
+	*filter = both(*filter, any)
+	return nil
+}
+
+// either and both join two resolved conditions of a segment.
+func either(a, b *bound) *bound {
+	if a.op == boundRows && b.op == boundRows {
+		return &bound{set: a.set.Or(b.set)}
+	}
+	return &bound{op: boundOr, kids: []*bound{a, b}}
+}
+
+func both(a, b *bound) *bound {
+	a, b = a.resolve(), b.resolve()
+	switch {
+	case a.full() || b.nothing():
+		return b
+	case b.full() || a.nothing():
+		return a
+	}
+	if a.op != boundRows && b.op == boundRows {
+		a, b = b, a
+	}
+	return &bound{op: boundAnd, set: a.first(), kids: []*bound{a, b}}
+}
+
+// nameTable evaluates a condition that looks at nothing but the event's name, by code; ok is false if it
+// looks at more.
+func (x *Execution) nameTable(c *condition, v *view) (table []bool, ok bool, err error) {
+	n := len(v.info.Events)
+	if c == nil {
+		return fullTable(n), true, nil
+	}
+	switch c.op {
+	case conditionLeaf:
+		if len(c.refs) != 1 || c.refs[0].source != sourceEvent {
+			return nil, false, nil
+		}
+		for _, l := range c.program.leaves {
+			if l.perUser != nil {
+				return nil, false, nil
+			}
+		}
+		table = make([]bool, n)
+		one := &codeRow{p: c.program}
+		for code := range table {
+			one.value = event.String(v.info.Events[code].Name)
+			table[code] = c.program.test(one)
+		}
+		return table, true, nil
+	case conditionNot:
+		if table, ok, err = x.nameTable(c.kids[0], v); ok {
+			for i := range table {
+				table[i] = !table[i]
+			}
+		}
+		return table, ok, err
+	}
+	for i, kid := range c.kids {
+		t, ok, err := x.nameTable(kid, v)
+		if !ok || err != nil {
+			return nil, false, err
+		}
+		if i == 0 {
+			table = t
+			continue
+		}
+		for j := range table {
+			if c.op == conditionAnd {
+				table[j] = table[j] && t[j]
+			} else {
+				table[j] = table[j] || t[j]
+			}
+		}
+	}
+	return table, true, nil
+}
+
+func fullTable(n int) []bool {
+	table := make([]bool, n)
+	for i := range table {
+		table[i] = true
+	}
+	return table
+}
+
+func (c *streamCursor) close() { c.filter.close() }
+
+// seek moves to the first user at or after one; users only ever ascend.
+func (c *streamCursor) seek(user uint32) { c.next = c.search(user) }
+
+// search finds the first run at or after a user, not before the cursor.
+func (c *streamCursor) search(user uint32) int {
+	users := c.source.users[c.next:]
+	step := 1
+	for step < len(users) && users[step] < user {
+		step *= 2
+	}
+	low := step / 2
+	i, _ := slices.BinarySearch(users[low:min(step+1, len(users))], user)
+	return c.next + low + i
+}
+
+// gather appends the rows of the users up to one, exclusive, to the worker's chunk, with the pieces.
+func (c *streamCursor) gather(view int, to uint32) error {
+	end := c.search(to)
+	first, last := c.next, end
+	c.next = end
+	if c.none || first == last {
+		return nil
+	}
+	starts := c.source.starts
+	out := &c.w.chunk
+	n := len(out.rows)
+	size := c.source.reader.BlockRows()
+	for row := int(starts[first]); row < int(starts[last]); {
+		b := row / size
+		stop := min(int(starts[last]), (b+1)*size)
+		if err := c.gatherBlock(b, row-b*size, stop-b*size); err != nil {
+			return err
+		}
+		row = stop
+	}
+	if n == len(out.rows) {
+		return nil
+	}
+	only := c.w.stream.only
+	for i := first; i < last && n < len(out.rows); i++ {
+		from := n
+		for end := starts[i+1]; n < len(out.rows) && out.rows[n] < end; n++ {
+		}
+		if n > from && (only == nil || only.has(c.source.users[i])) {
+			c.w.pieces = append(c.w.pieces, piece{c.source.users[i], uint32(view), uint32(from), uint32(n)})
+		}
+	}
+	return nil
+}
+
+// gatherBlock appends the rows [from, to) of a block that are wanted.
+func (c *streamCursor) gatherBlock(b, from, to int) error {
+	if err := c.turnTo(b); err != nil {
+		return err
+	}
+	out := &c.w.chunk
+	reader := c.source.reader
+	chosen, err := c.choose(b, from, to)
+	if err != nil || len(chosen) == 0 {
+		return err
+	}
+	times, err := reader.Time().Block(b)
+	if err != nil {
+		return err
+	}
+	out.times = times.Ints(growing(out.times, len(chosen)), chosen)
+	first := uint32(b * reader.BlockRows())
+	out.rows = growing(out.rows, len(chosen))
+	for _, row := range chosen {
+		out.rows = append(out.rows, first+uint32(row))
+	}
+	if len(c.keys) == 0 {
+		return nil
+	}
+	part := batch{view: c.source.view, block: b, n: len(chosen), sel: chosen}
+	for i, k := range c.keys {
+		gids, err := k.gids(&part)
+		if err != nil {
+			return err
+		}
+		out.keys[i] = append(out.keys[i], gids...)
+	}
+	return nil
+}
+
+// growing makes room for n more elements, in steps that double.
+func growing[T any](s []T, n int) []T {
+	if cap(s)-len(s) >= n {
+		return s
+	}
+	return slices.Grow(s, max(n, cap(s)))
+}
+
+// turnTo makes a block the one at hand.
+func (c *streamCursor) turnTo(b int) error {
+	if c.block == b {
+		return nil
+	}
+	c.block = b
+	var err error
+	if c.sel, c.all, err = c.filter.block(b); err != nil {
+		return err
+	}
+	c.countRead(b)
+	if c.byCode == nil && (c.all || len(c.sel) > 0) {
+		return c.classify(b)
+	}
+	return nil
+}
+
+// countRead counts a block once, whichever worker comes to it first.
+func (c *streamCursor) countRead(b int) {
+	if c.source.touched[b].Swap(true) || !c.all && len(c.sel) == 0 {
+		return
+	}
+	n := len(c.sel)
+	if c.all {
+		n = c.filter.rows(b)
+	}
+	c.w.x.Read.Rows.Add(int64(n))
+	c.w.x.countBytes(task{view: &scanView{view: c.source.view}, from: b, to: b + 1})
+}
+
+// classify works out the class of every row of the block.
+func (c *streamCursor) classify(b int) error {
+	s := c.w.stream
+	words, rows := s.words(), c.filter.rows(b)
+	c.masks = zeroedWords(c.masks, rows*words)
+	var sel []uint16
+	if !c.all {
+		sel = c.sel
+	}
+	for i, f := range c.tests {
+		matching, err := f.apply(f.bound, b, sel, c.w.buffer[:0])
+		if err != nil {
+			return err
+		}
+		for _, row := range matching {
+			c.masks[int(row)*words+i/64] |= 1 << (i % 64)
+		}
+	}
+	if cap(c.classes) < rows {
+		c.classes = make([]uint32, rows)
+	}
+	c.classes = c.classes[:rows]
+	lastClass := uint32(0)
+	var lastMask []uint64
+	for row := range rows {
+		mask := c.masks[row*words : (row+1)*words]
+		if lastMask == nil || !slices.Equal(mask, lastMask) {
+			lastMask, lastClass = mask, s.classes.class(mask)
+		}
+		c.classes[row] = lastClass
+	}
+	return nil
+}
+
+func zeroedWords(s []uint64, n int) []uint64 {
+	if cap(s) < n {
+		return make([]uint64, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// choose returns the rows [from, to) of the block at hand that are wanted, and appends their classes to the
+// chunk. The slice is valid until the next call.
+func (c *streamCursor) choose(b, from, to int) ([]uint16, error) {
+	var rows []uint16
+	if !c.all {
+		i, _ := slices.BinarySearch(c.sel, uint16(from))
+		j := len(c.sel)
+		if to <= segment.BlockRows-1 {
+			j, _ = slices.BinarySearch(c.sel, uint16(to))
+		}
+		rows = c.sel[i:j]
+		if len(rows) == 0 {
+			return nil, nil
+		}
+	}
+	out := &c.w.chunk
+	n := to - from
+	if rows != nil {
+		n = len(rows)
+	}
+	out.class = growing(out.class, n+1)
+	class := out.class[len(out.class) : len(out.class)+n+1]
+	chosen := c.w.chosen
+	kept := 0
+	if c.byCode == nil {
+		for i := range n {
+			row := from + i
+			if rows != nil {
+				row = int(rows[i])
+			}
+			chosen[kept], class[kept] = uint16(row), c.classes[row]
+			if c.w.stream.whole || c.classes[row] != 0 {
+				kept++
+			}
+		}
+	} else {
+		vector, err := c.source.reader.Event().Block(b)
+		if err != nil {
+			return nil, err
+		}
+		kept = c.chooseByName(vector, from, to, rows, chosen, class)
+	}
+	out.class = out.class[:len(out.class)+kept]
+	return chosen[:kept], nil
+}
+
+// chooseByName is choose where the class follows from the event's name. rows is nil for all.
+func (c *streamCursor) chooseByName(v *segment.Vector, from, to int, rows, chosen []uint16, class []uint32) int {
+	whole := c.w.stream.whole
+	if rows == nil && v.Form == segment.Form8 && v.Present == nil {
+		return chooseCodes(v.U8[from:to], c.byCode, from, whole, chosen, class)
+	}
+	if rows == nil {
+		rows = c.w.buffer[:0]
+		for row := from; row < to; row++ {
+			rows = append(rows, uint16(row))
+		}
+	}
+	codes := v.Codes(c.w.codes[:0], rows)
+	c.w.codes = codes
+	kept := 0
+	for i, row := range rows {
+		n := c.byCode[codes[i]]
+		chosen[kept], class[kept] = row, n
+		if whole || n != 0 {
+			kept++
+		}
+	}
+	return kept
+}
+
+func chooseCodes(codes []uint8, byCode []uint32, from int, whole bool, chosen []uint16, class []uint32) int {
+	class = class[:len(codes)+1]
+	if whole {
+		for i, code := range codes {
+			chosen[i], class[i] = uint16(from+i), byCode[code]
+		}
+		return len(codes)
+	}
+	kept := 0
+	for i, code := range codes {
+		n := byCode[code]
+		chosen[kept], class[kept] = uint16(from+i), n
+		if n != 0 {
+			kept++
+		}
+	}
+	return kept
+}
