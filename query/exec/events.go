@@ -234,7 +234,7 @@ func (x *Execution) appendRows(out []row, stored []segment.Row) ([]row, error) {
 	}
 	size := 0
 	for _, s := range stored {
-		e := &storedEvent{s.Event}
+		e := &storedEvent{Event: s.Event}
 		e.User = x.names.value(s.User).AsString()
 		e.Fields = visible(e.Fields)
 		size += 200 + 56*len(e.Fields)

@@ -17,6 +17,7 @@ type pattern struct {
 	greedy     bool // repeats as often as possible, see matcher.match; else as seldom
 	excepts    []patternExcept
 	goal       int
+	optionals  int  // optional steps
 	strict     bool // some arrow is
 	plain      bool // see plainMatcher
 }
@@ -73,6 +74,9 @@ func (p *pattern) finish() {
 	for i := range p.steps {
 		s := &p.steps[i]
 		s.sensitive = s.repeats
+		if s.optional() {
+			p.optionals++
+		}
 		// The arrow that leaves the step is that of the next step, or of one behind passed ones.
 		for j := i + 1; j < len(p.steps); j++ {
 			next := &p.steps[j]
@@ -120,8 +124,9 @@ type matcher struct {
 	p       *pattern
 	classes *classTable
 	r       *userRows
-	end     int64 // chains have no event after this instant, whatever the window
-	require func(step, event int) bool
+	end     int64                      // chains have no event after this instant, whatever the window
+	require func(step, event int) bool // nil: any
+	used    []bool                     // events that are no longer to be had; nil: none
 
 	sets  [][]uint64 // by class
 	lists [][]int32  // by selector: its events
@@ -222,11 +227,16 @@ func (m *matcher) instant(event int) (from, to int) {
 // startsAt reports whether an attempt may start at an event with a step.
 func (m *matcher) startsAt(event, step int) bool {
 	for _, s := range m.p.steps[step].selectors {
-		if m.matches(event, s) && m.holds(event) && (m.require == nil || m.require(step, event)) {
+		if m.matches(event, s) && m.holds(event) && m.free(step, event) {
 			return true
 		}
 	}
 	return false
+}
+
+// free reports whether an event may serve a step as far as nothing but the two is looked at.
+func (m *matcher) free(step, event int) bool {
+	return (m.used == nil || !m.used[event]) && (m.require == nil || m.require(step, event))
 }
 
 // holds reports whether an event has all values that are to be held.

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 
+	"cairn/engine/event"
 	"cairn/query/plan"
 	"cairn/query/result"
 	"cairn/query/syntax"
@@ -63,11 +64,18 @@ func (x *Execution) run(ctx context.Context, p *plan.Pipeline) (*table, error) {
 		if err := x.Budget.Err(); err != nil {
 			return nil, err
 		}
-		var next syntax.Stage
-		if i+1 < len(p.Rest) {
-			next = p.Rest[i+1]
+		before := lastOf(p.First)
+		if i > 0 {
+			before = p.Rest[i-1]
 		}
-		if t, err = x.stage(ctx, t, s, next); err != nil {
+		if i > 0 && plan.IsView(before, s) {
+			continue // the stage before has shown its run so
+		}
+		if _, ok := s.(*syntax.Users); ok && listsUsers(before) {
+			t = t.earliestByUser()
+			continue
+		}
+		if t, err = x.stage(ctx, t, s, p.Rest[i+1:]); err != nil {
 			return nil, err
 		}
 	}
@@ -96,12 +104,64 @@ func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *conditi
 		return x.facetsOf(ctx, p, op, filter)
 	case *plan.Events:
 		return x.events(ctx, p, op, filter)
+	case *plan.Behaviour:
+		return x.behaviour(ctx, &storedFeed{x: x, plan: p, filter: filter}, op.Stage, op.View, p.Rest)
 	}
 	return nil, syntax.Errorf(p.Source.Pos, "the pipeline cannot be run")
 }
 
-// stage runs a stage on a table. next is the stage behind it, or nil.
-func (x *Execution) stage(ctx context.Context, t *table, stage, next syntax.Stage) (*table, error) {
+// lastOf returns the stage that an operator ends with, nil if that does not matter.
+func lastOf(op plan.Operator) syntax.Stage {
+	b, ok := op.(*plan.Behaviour)
+	switch {
+	case !ok:
+		return nil
+	case b.View != nil:
+		return b.View
+	}
+	return b.Stage
+}
+
+// listsUsers reports whether the rows of a stage are users with the time of a step.
+func listsUsers(s syntax.Stage) bool {
+	switch s.(type) {
+	case *syntax.Converted, *syntax.Dropped, *syntax.Pending:
+		return true
+	}
+	return false
+}
+
+// earliestByUser keeps of each user the row with the earliest time, and of the columns user and time.
+func (t *table) earliestByUser() *table {
+	user, at := t.index(syntax.ColumnUser), t.index(syntax.ColumnTime)
+	out := &table{names: []string{syntax.ColumnUser, syntax.ColumnTime}, rng: t.rng}
+	rows := map[event.Value]int{}
+	for _, r := range t.rows {
+		n, ok := rows[r.values[user]]
+		switch {
+		case !ok:
+			rows[r.values[user]] = len(out.rows)
+			out.rows = append(out.rows, row{values: []event.Value{r.values[user], r.values[at]}})
+		case r.values[at].AsInt() < out.rows[n].values[1].AsInt():
+			out.rows[n].values[1] = r.values[at]
+		}
+	}
+	out.sortByValues()
+	return out
+}
+
+// stage runs a stage on a table. rest are the stages behind it.
+func (x *Execution) stage(ctx context.Context, t *table, stage syntax.Stage, rest []syntax.Stage) (*table, error) {
+	var next syntax.Stage
+	if len(rest) > 0 {
+		next = rest[0]
+	}
+	if plan.IsBehaviour(stage) {
+		if next != nil && !plan.IsView(stage, next) {
+			next = nil
+		}
+		return x.behaviour(ctx, &tableFeed{x: x, t: t}, stage, next, rest)
+	}
 	switch s := stage.(type) {
 	case *syntax.Where:
 		return x.where(t, s)

@@ -31,6 +31,7 @@ type stream struct {
 
 	classes classTable
 	views   []*streamSource
+	table   *table // whose rows are the events, instead of views
 }
 
 // streamSource is a segment of a stream, shared by the workers.

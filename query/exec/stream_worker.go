@@ -14,7 +14,8 @@ type streamWorker struct {
 	*stream
 	consumer streamConsumer
 	cursors  []*streamCursor
-	ids      []*interner // by column: the values behind the numbers
+	ids      []*interner   // by column: the values behind the numbers; 0 is no value
+	actors   []event.Value // where users are not dense: who they are by number
 	scratch  *scratch
 	account  account
 	held     int // bytes accounted for
@@ -54,7 +55,9 @@ func (s *stream) newWorker() (*streamWorker, error) {
 		chosen: make([]uint16, segment.BlockRows+1), buffer: make([]uint16, 0, segment.BlockRows+1),
 	}
 	for range s.columns {
-		w.ids = append(w.ids, newInterner(s.x.Budget, "values"))
+		ids := newInterner(s.x.Budget, "values")
+		ids.intern(event.Null)
+		w.ids = append(w.ids, ids)
 	}
 	w.chunk.keys = make([][]uint32, len(s.columns))
 	w.rows.keys = make([][]uint32, len(s.columns))
@@ -219,8 +222,8 @@ func (w *streamWorker) handUser(pieces []piece) error {
 			c.keys[k] = c.keys[k][:n]
 		}
 	}
+	r.refs = r.refs[:0]
 	if w.stream.refs {
-		r.refs = r.refs[:0]
 		for _, p := range pieces {
 			for _, row := range c.rows[p.from:p.to] {
 				r.refs = append(r.refs, newRef(int(p.view), int(row)))
@@ -316,16 +319,11 @@ func (w *streamWorker) arrangeTie(order []int32, pieces []piece) error {
 	}
 	members := make([]member, len(order))
 	for i, at := range order {
-		ref := w.refOf(int(at), pieces)
-		stored, err := w.stream.views[ref.view()].reader.Rows([]uint32{uint32(ref.row())})
+		e, err := w.event(w.refOf(int(at), pieces))
 		if err != nil {
 			return err
 		}
-		rows, err := w.x.appendRows(nil, stored)
-		if err != nil {
-			return err
-		}
-		members[i] = member{at, rows[0].event}
+		members[i] = member{at, e}
 	}
 	slices.SortStableFunc(members, func(a, b member) int { return compareEvents(a.event, b.event) })
 	for i, m := range members {
@@ -334,8 +332,27 @@ func (w *streamWorker) arrangeTie(order []int32, pieces []piece) error {
 	return nil
 }
 
+// event reads an event whole.
+func (w *streamWorker) event(ref eventRef) (*storedEvent, error) {
+	if t := w.stream.table; t != nil {
+		return t.rows[ref.row()].event, nil
+	}
+	stored, err := w.stream.views[ref.view()].reader.Rows([]uint32{uint32(ref.row())})
+	if err != nil {
+		return nil, err
+	}
+	rows, err := w.x.appendRows(nil, stored)
+	if err != nil {
+		return nil, err
+	}
+	return rows[0].event, nil
+}
+
 // refOf returns the ref of the i-th event of the pieces of a user.
 func (w *streamWorker) refOf(i int, pieces []piece) eventRef {
+	if pieces == nil {
+		return w.rows.refs[i]
+	}
 	for _, p := range pieces {
 		if n := int(p.to - p.from); i >= n {
 			i -= n

@@ -22,6 +22,7 @@ type table struct {
 	open   bool            // events with all their fields: names are the columns that stages added
 	made   bool            // events whose column user was made by a stage: it says who did them
 	gone   map[string]bool // when open: columns that were dropped or renamed
+	extra  map[string]bool // columns that later stages may name but that are not shown; see storedEvent
 	bucket *bucketing      // of the stats before, for fill
 	rng    event.TimeRange
 }
@@ -35,6 +36,7 @@ type row struct {
 // storedEvent is an event in a table. Fields are by name; hidden ones are left out.
 type storedEvent struct {
 	event.Event
+	extra []event.Field // columns of the table that are not shown
 }
 
 // bucketing is what fill has to know of the stats before it.
@@ -126,6 +128,16 @@ func (t *table) getter(c *syntax.Column) func(r *row) event.Value {
 func (t *table) named(name string) func(r *row) event.Value {
 	if i := t.index(name); i >= 0 {
 		return func(r *row) event.Value { return r.values[i] }
+	}
+	if t.extra[name] {
+		return func(r *row) event.Value {
+			for _, f := range r.event.extra {
+				if f.Name == name {
+					return f.Value
+				}
+			}
+			return event.Value{}
+		}
 	}
 	if t.open && !t.gone[name] {
 		return func(r *row) event.Value { return r.event.column(name) }

@@ -26,7 +26,7 @@ type Pipeline struct {
 	Explain bool
 }
 
-// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users or *Facets.
+// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users, *Facets or *Behaviour.
 type Operator interface{ operator() }
 
 // Stats groups and aggregates. Expressions are resolved.
@@ -54,10 +54,49 @@ type Users struct{}
 // Facets counts the values of every field.
 type Facets struct{ N int }
 
-func (*Stats) operator()  {}
-func (*Events) operator() {}
-func (*Users) operator()  {}
-func (*Facets) operator() {}
+// Behaviour is a behavioural stage: it sees the events of each user in the order of time, also some
+// outside of the range. Names in it are as written.
+type Behaviour struct {
+	Stage syntax.Stage
+	// View is the stage right behind, if it shows the same run in another way; else nil.
+	View syntax.Stage
+}
+
+func (*Stats) operator()     {}
+func (*Events) operator()    {}
+func (*Users) operator()     {}
+func (*Facets) operator()    {}
+func (*Behaviour) operator() {}
+
+// IsBehaviour reports whether a stage looks at the events of each user in the order of time.
+func IsBehaviour(s syntax.Stage) bool {
+	switch s.(type) {
+	case *syntax.Funnel, *syntax.Match, *syntax.Retention, *syntax.Lifecycle, *syntax.Stickiness, *syntax.Paths:
+		return true
+	}
+	return false
+}
+
+// IsView reports whether a stage shows the run of the one before it, stage, in another way.
+func IsView(stage, next syntax.Stage) bool {
+	switch next.(type) {
+	case *syntax.Trend, *syntax.Times, *syntax.Converted, *syntax.Dropped, *syntax.Pending:
+		return true
+	case *syntax.Users:
+		return IsBehaviour(stage)
+	}
+	return false
+}
+
+// behaviour makes the operator of a behavioural stage with the view behind it.
+func behaviour(stages []syntax.Stage) (*Behaviour, []syntax.Stage) {
+	op := &Behaviour{Stage: stages[0]}
+	stages = stages[1:]
+	if len(stages) > 0 && IsView(op.Stage, stages[0]) {
+		op.View, stages = stages[0], stages[1:]
+	}
+	return op, stages
+}
 
 // Build plans a pipeline.
 // fallback is the time range of a pipeline that has none.
@@ -109,6 +148,9 @@ func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
 	}
 	if p.Row.MakesUser() { // users are asked of the rows then, not of the store
 		return &Events{Limit: needed(stages)}, stages
+	}
+	if IsBehaviour(stages[0]) {
+		return behaviour(stages)
 	}
 	switch s := stages[0].(type) {
 	case *syntax.Stats:
@@ -170,6 +212,9 @@ func (p *Pipeline) Exprs(yield func(syntax.Expr)) {
 				yield(n.Expr)
 			}
 		}
+	}
+	if op, ok := p.First.(*Behaviour); ok {
+		syntax.Exprs(op.Stage, func(e syntax.Expr) { yield(p.Row.Resolve(e)) })
 	}
 	for _, s := range p.Rest {
 		syntax.Exprs(s, yield)

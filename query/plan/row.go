@@ -163,11 +163,13 @@ func (r *Row) drop(s *syntax.Drop) {
 
 // Selector returns the condition that the events of a selector fulfil, nil for all events. Its
 // conditions see the stored event.
-func Selector(s *syntax.Selector) syntax.Expr {
+func Selector(s *syntax.Selector) syntax.Expr { return StepSelector(s, &Row{}) }
+
+// StepSelector is Selector for a selector of a stage, whose conditions see the row at that place.
+func StepSelector(s *syntax.Selector, row *Row) syntax.Expr {
 	if s == nil || s.All() {
 		return nil
 	}
-	base := &Row{}
 	var any syntax.Expr
 	for _, t := range s.Terms {
 		var e syntax.Expr
@@ -179,7 +181,7 @@ func Selector(s *syntax.Selector) syntax.Expr {
 			}
 		}
 		if t.Cond != nil {
-			e = And(e, base.Resolve(t.Cond))
+			e = And(e, row.Resolve(t.Cond))
 		}
 		if any == nil {
 			any = e
