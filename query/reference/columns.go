@@ -10,7 +10,7 @@ import (
 // with returns the stream with another list of rows, which look the same.
 func (in *rows) with(list []*row) *rows {
 	out := *in
-	out.list, out.window, out.after = list, nil, nil
+	out.list, out.window, out.after, out.members, out.funnel = list, nil, nil, nil, nil
 	return &out
 }
 
@@ -27,7 +27,7 @@ func (in *rows) each(f func(*row) *row) *rows {
 		return changed
 	}
 	out := *in
-	out.list = apply(in.list)
+	out.list, out.members, out.funnel = apply(in.list), nil, nil
 	if in.window != nil {
 		out.window = apply(in.window)
 	}

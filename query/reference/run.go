@@ -180,6 +180,12 @@ func (r *run) stage(in *rows, stage, next syntax.Stage) (*rows, error) {
 		return in.fill(s)
 	case *syntax.Users:
 		return r.users(in), nil
+	case *syntax.Funnel:
+		return r.funnel(in, s)
+	case *syntax.Trend, *syntax.Times, *syntax.Converted, *syntax.Dropped, *syntax.Pending:
+		return r.funnelView(in, s)
+	case *syntax.Match:
+		return r.match(in, s)
 	case *syntax.Events:
 		return in.newestFirst(), nil
 	}
