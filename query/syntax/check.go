@@ -1,6 +1,9 @@
 package syntax
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // scope is what the checker knows of the rows between two stages.
 type scope struct {
@@ -10,6 +13,8 @@ type scope struct {
 	open     bool            // any name may be a field
 	rows     bool            // every row is an event: fields.NAME and the user are at hand
 	bucketed bool            // the rows come from a stats by a bin of time
+	prefixes []string        // beginnings of names that are columns although not among names
+	before   Stage           // the stage that made the rows; nil: the selector
 }
 
 // check refuses names of columns that no row can have, and what needs an event where there is none.
@@ -41,6 +46,7 @@ func checkPipeline(pl *Pipeline, lets map[string]bool) (*scope, error) {
 		if err := s.columns(c); err != nil {
 			return nil, err
 		}
+		c.before = s
 	}
 	return c, nil
 }
@@ -71,7 +77,7 @@ func (c *scope) remove(name string) {
 
 // only keeps columns of the same rows.
 func (c *scope) only(list []Named) {
-	c.names, c.gone, c.open = nil, nil, false
+	c.names, c.gone, c.prefixes, c.open = nil, nil, nil, false
 	for _, n := range list {
 		c.names = append(c.names, n.Name)
 	}
@@ -79,7 +85,7 @@ func (c *scope) only(list []Named) {
 
 // set begins new rows that are no events.
 func (c *scope) set(names []string) {
-	c.names, c.gone = names, nil
+	c.names, c.gone, c.prefixes = slices.Clip(names), nil, nil
 	c.open, c.rows, c.bucketed = false, false, false
 }
 
@@ -196,7 +202,7 @@ func (c *scope) column(e *Column) error {
 	case e.Scope == ScopeFields && !c.rows:
 		return Errorf(e.Pos, "%s is a field of events, and the rows are no events", e).
 			WithHint("they have %s", c.listNames())
-	case e.Scope == ScopeFields || c.has(e.Name):
+	case e.Scope == ScopeFields || c.has(e.Name) || c.prefixed(e.Name):
 		return nil
 	case c.open && !slices.Contains(c.gone, e.Name):
 		return nil
@@ -208,4 +214,11 @@ func (c *scope) column(e *Column) error {
 		err = err.WithHint("the rows have %s", c.listNames())
 	}
 	return err
+}
+
+// prefixed reports whether a name is that of a column by its beginning alone, such as x.FIELD of a step
+// `as x`.
+func (c *scope) prefixed(name string) bool {
+	return !c.has(name) && !slices.Contains(c.gone, name) &&
+		slices.ContainsFunc(c.prefixes, func(p string) bool { return len(name) > len(p) && strings.HasPrefix(name, p) })
 }

@@ -226,7 +226,7 @@ func (p *parser) bin(name *token) Expr {
 	}
 	pos := p.peek().pos
 	b.Span = p.calendarSpan("a duration such as 1d")
-	if !b.Span.Calendar() && Day.Elapsed()%b.Span.Elapsed() != 0 {
+	if !b.Span.Bins() {
 		panic(Errorf(pos, "a day cannot be divided into bins of %s", b.Span).
 			WithHint("such as 5m, 15m, 1h, 2h, 6h, or whole days"))
 	}

@@ -347,6 +347,15 @@ func (p *parser) failAfterStage(s Stage) {
 
 // stageOptions are the words that may follow the beginning of a stage, for suggestions.
 var stageOptions = map[string][]string{
-	"stats": {"if", "over"},
-	"sort":  {"desc", "asc"},
+	"stats":      {"if", "over"},
+	"sort":       {"desc", "asc"},
+	"funnel":     strings.Fields("within except between remove hold count entry increasing open sum at step top"),
+	"match":      strings.Fields("within skip"),
+	"retention":  strings.Fields("every for brackets on streak rolling min sum avg"),
+	"lifecycle":  {"every"},
+	"stickiness": strings.Fields("every min at"),
+	"paths":      strings.Fields("from to of max gap within collapse except top shortest loops dead"),
+	"session":    {"gap", "max"},
+	"times":      {"hist", "to"},
+	"dropped":    {"after"},
 }

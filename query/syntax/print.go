@@ -131,15 +131,20 @@ func (w *printer) selector(s *Selector) {
 		case !t.Any:
 			w.name(t.Name)
 		}
-		if l, ok := t.Cond.(*Literal); ok && l.Value.Kind() == event.KindInt {
-			w.text("{(") // {2} is a quantifier
-			w.value(l.Value)
-			w.text(")}")
-		} else if t.Cond != nil {
-			w.text("{")
-			w.expr(t.Cond)
-			w.text("}")
-		}
+		w.braces(t.Cond)
+	}
+}
+
+// braces writes the condition of a term, if it has one.
+func (w *printer) braces(cond Expr) {
+	if l, ok := cond.(*Literal); ok && l.Value.Kind() == event.KindInt {
+		w.text("{(") // {2} is a quantifier
+		w.value(l.Value)
+		w.text(")}")
+	} else if cond != nil {
+		w.text("{")
+		w.expr(cond)
+		w.text("}")
 	}
 }
 

@@ -157,5 +157,8 @@ type Span struct {
 // Calendar reports whether the unit is one of the calendar: d, w, mo, q, y.
 func (s Span) Calendar() bool { return s.Unit >= Day }
 
+// Bins reports whether bins can have that length: a calendar unit, or what divides a day.
+func (s Span) Bins() bool { return s.Calendar() || Day.Elapsed()%s.Elapsed() == 0 }
+
 // Elapsed returns the length in nanoseconds, with d as 24 h and w as 168 h; 0 for mo, q, y.
 func (s Span) Elapsed() int64 { return s.Count * s.Unit.Elapsed() }

@@ -80,11 +80,13 @@ func (p *parser) term() *Term {
 }
 
 // quantifies reports whether {n}, {n,} or {n,m} comes next, which is a quantifier and no condition.
-func (p *parser) quantifies() bool {
-	if !p.peek().is("{") || p.peekAt(1).kind != tokenInt {
+func (p *parser) quantifies() bool { return p.quantifiesAt(0) }
+
+func (p *parser) quantifiesAt(n int) bool {
+	if !p.peekAt(n).is("{") || p.peekAt(n+1).kind != tokenInt {
 		return false
 	}
-	n := 2
+	n += 2
 	if p.peekAt(n).is(",") {
 		n++
 		if p.peekAt(n).kind == tokenInt {

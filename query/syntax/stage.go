@@ -40,10 +40,21 @@ var stages = map[string]func(*parser, Pos) Stage{
 	"events":  (*parser).events,
 	"explain": (*parser).explain,
 
-	"gap": nil, "session": nil, "lookup": nil, "compare": nil,
-	"funnel": nil, "trend": nil, "times": nil, "converted": nil, "dropped": nil, "pending": nil,
-	"match": nil, "retention": nil, "lifecycle": nil, "stickiness": nil, "paths": nil,
-	"attribute": nil, "experiment": nil,
+	"gap":        (*parser).gap,
+	"session":    (*parser).session,
+	"funnel":     (*parser).funnel,
+	"trend":      (*parser).trend,
+	"times":      (*parser).times,
+	"converted":  (*parser).converted,
+	"dropped":    (*parser).dropped,
+	"pending":    (*parser).pending,
+	"match":      (*parser).match,
+	"retention":  (*parser).retention,
+	"lifecycle":  (*parser).lifecycle,
+	"stickiness": (*parser).stickiness,
+	"paths":      (*parser).paths,
+
+	"lookup": nil, "compare": nil, "attribute": nil, "experiment": nil,
 }
 
 // stageNames are the names of all stages of the language.

@@ -5,3 +5,14 @@ package syntax
 type Pending struct {
 	Pos
 }
+
+func (p *parser) pending(pos Pos) Stage { return &Pending{Pos: pos} }
+
+// Keyword returns the stage's name.
+func (*Pending) Keyword() string { return "pending" }
+
+func (s *Pending) print(*printer) {}
+
+func (s *Pending) exprs(func(Expr)) {}
+
+func (s *Pending) columns(c *scope) error { return c.funnelUsers(s, 0) }

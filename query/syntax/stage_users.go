@@ -15,6 +15,9 @@ func (s *Users) print(*printer) {}
 func (s *Users) exprs(func(Expr)) {}
 
 func (s *Users) columns(c *scope) error {
+	if behind, err := c.usersBehind(s); behind {
+		return err
+	}
 	if err := c.user(s.Pos, "users"); err != nil {
 		return err
 	}

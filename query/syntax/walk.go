@@ -69,6 +69,15 @@ func walkRow(e Expr, visit func(Expr) bool) {
 // Exprs calls yield for every expression of a stage, outermost ones only, in the order of the tree.
 func Exprs(s Stage, yield func(Expr)) { s.exprs(yield) }
 
+// Selectors returns the selectors of a stage, in the order of the tree. Their conditions see the row that
+// the stage reads, and are among what Exprs yields.
+func Selectors(s Stage) []*Selector {
+	if s, ok := s.(interface{ selectors() []*Selector }); ok {
+		return s.selectors()
+	}
+	return nil
+}
+
 // Columns returns the distinct columns that an expression reads from its row, in the order of the
 // text. What selectors in did and first_time read is not among them, nor is the user that those two,
 // `user in NAME` and users() look at.
@@ -161,5 +170,16 @@ func yieldNamed(list []Named, yield func(Expr)) {
 func yieldExprs(list []Expr, yield func(Expr)) {
 	for _, e := range list {
 		yield(e)
+	}
+}
+
+// yieldConds yields the conditions of selectors.
+func yieldConds(list []*Selector, yield func(Expr)) {
+	for _, s := range list {
+		for _, t := range s.Terms {
+			if t.Cond != nil {
+				yield(t.Cond)
+			}
+		}
 	}
 }
