@@ -173,9 +173,14 @@ func (r *row) remove(name string) {
 
 func (in *rows) remove(name string) {
 	in.names = slices.DeleteFunc(slices.Clone(in.names), func(n string) bool { return n == name })
-	gone := map[string]bool{name: true}
-	for n := range in.gone {
-		gone[n] = true
+	in.hide(name)
+}
+
+// hide keeps a column from being shown as a field.
+func (in *rows) hide(name string) {
+	hidden := map[string]bool{name: true}
+	for n := range in.hidden {
+		hidden[n] = true
 	}
-	in.gone = gone
+	in.hidden = hidden
 }

@@ -45,7 +45,7 @@ type rows struct {
 	events  bool            // every row is an event
 	open    bool            // events with all their fields; no project has named the columns
 	names   []string        // the columns; when open, those that stages added
-	gone    map[string]bool // when open: columns that were dropped or renamed
+	hidden  map[string]bool // when open: columns not shown as fields: dropped, renamed, session.entry.FIELD
 	bucket  *bucketing      // of the stats before, for fill
 	window  []*row          // events before the range; nil behind stages that look at several rows
 	after   []*row          // events behind the range, likewise

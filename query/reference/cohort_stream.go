@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cairn/engine/event"
+	"cairn/query/scalar"
 	"cairn/query/syntax"
 )
 
@@ -53,22 +54,36 @@ func (in *rows) inRange(at int64) bool {
 	return at >= in.rng.From && (at < in.rng.To || in.rng.To == math.MaxInt64)
 }
 
-// cutByPause cuts events in time order where the pause is longer than gap, and, with longest above 0, where
-// the distance from the first event of the piece is more than that.
-func cutByPause(list []*row, gap, longest int64) [][]*row {
-	var pieces [][]*row
-	for i, x := range list {
-		if i > 0 {
-			last := pieces[len(pieces)-1]
-			pause, length := x.event.Time-list[i-1].event.Time, x.event.Time-last[0].event.Time
-			if pause <= gap && (longest == 0 || length <= longest) {
-				pieces[len(pieces)-1] = append(last, x)
-				continue
-			}
-		}
-		pieces = append(pieces, []*row{x})
+// simultaneous returns the rows at the beginning of a list in time order that share the time of the first.
+func simultaneous(list []*row) []*row {
+	n := 0
+	for n < len(list) && list[n].event.Time == list[0].event.Time {
+		n++
 	}
-	return pieces
+	return list[:n]
+}
+
+// leastKeys returns, key by key, the least value that one of the rows has; null is the greatest.
+func leastKeys(fs []func(*row) event.Value, list []*row) []event.Value {
+	var keys []event.Value
+	for _, f := range fs {
+		var values []event.Value
+		for _, x := range list {
+			values = append(values, key(f(x)))
+		}
+		keys = append(keys, slices.MinFunc(values, func(a, b event.Value) int { return compareValues(a, b, false) }))
+	}
+	return keys
+}
+
+// periodStarts returns the starts of all periods that share an instant with the range; where that has no
+// bound, of those from the first to the last of times.
+func (r *run) periodStarts(in *rows, pos syntax.Pos, every syntax.Span, bins *scalar.Bins, times []int64) ([]int64, error) {
+	var values []event.Value
+	for _, at := range times {
+		values = append(values, event.Time(at))
+	}
+	return fillTimes(bins, &syntax.Bin{Pos: pos, Span: every}, values, in.rng)
 }
 
 // named compiles expressions and returns their names beside them.
