@@ -45,7 +45,8 @@ type entry struct {
 type attempt struct {
 	search *search
 	chain  chain
-	spoilt bool // by an exclusion with remove
+	times  []int64 // of the steps taken
+	spoilt bool    // by an exclusion with remove
 }
 
 func (a *attempt) first() *row { return a.search.events[a.chain[0].at] }
@@ -58,8 +59,13 @@ func (a *attempt) took(step int) bool { return a.search.reached(a.chain, step) }
 
 func (a *attempt) time(step int) int64 { return a.search.stepTime(a.chain, step) }
 
-// depth is how far it got, then how many steps it took on the way.
-func (a *attempt) depth() [2]int { return [2]int{a.furthest(), len(a.search.times(a.chain))} }
+// compare orders attempts by their chains alone.
+func (a *attempt) compare(b *attempt) int { return compareChains(a.chain, b.chain, a.times, b.times) }
+
+// deeper orders attempts by how far they got, then by how many steps they took on the way.
+func (a *attempt) deeper(b *attempt) int {
+	return cmp.Or(cmp.Compare(b.furthest(), a.furthest()), cmp.Compare(len(b.times), len(a.times)))
+}
 
 // before returns the step taken before another one, or -1.
 func (a *attempt) before(step int) int {
@@ -284,7 +290,7 @@ func (f *funnel) attempts(events []*row, at int, may demand, used map[int]bool) 
 	var list []*attempt
 	for step := range f.steps {
 		if c := s.best(s.begin(at, step)); c != nil {
-			list = append(list, &attempt{s, c, s.spoilt(c)})
+			list = append(list, &attempt{s, c, s.times(c), s.spoilt(c)})
 		}
 		if !f.Open {
 			break
@@ -330,7 +336,7 @@ func (e *exclusion) first(after, until int64) int64 {
 func (f *funnel) counted(attempts []*attempt) *attempt {
 	list := slices.SortedStableFunc(slices.Values(attempts), f.compareAttempts)
 	for _, a := range list {
-		if a.depth() == list[0].depth() && !a.spoilt {
+		if a.deeper(list[0]) == 0 && !a.spoilt {
 			return a
 		}
 	}
@@ -339,17 +345,11 @@ func (f *funnel) counted(attempts []*attempt) *attempt {
 
 // compareAttempts orders the attempts of a user, the one that counts first.
 func (f *funnel) compareAttempts(a, b *attempt) int {
-	deeper, earlier := a.depth(), b.depth()
 	byTime := cmp.Compare(a.start(), b.start())
 	if f.Latest {
 		byTime = -byTime
 	}
-	return cmp.Or(
-		-slices.Compare(deeper[:], earlier[:]),
-		byTime,
-		compareInTime(a.first(), b.first()),
-		a.search.compare(a.chain, b.chain),
-	)
+	return cmp.Or(a.deeper(b), byTime, compareInTime(a.first(), b.first()), a.compare(b))
 }
 
 // totals returns the attempts of a unit that are made one after the other, by start. With hold, each
@@ -381,7 +381,7 @@ func (f *funnel) deepest(attempts []*attempt) *attempt {
 	if len(attempts) == 0 {
 		return nil
 	}
-	return slices.MinFunc(attempts, func(a, b *attempt) int { return a.search.compare(a.chain, b.chain) })
+	return slices.MinFunc(attempts, (*attempt).compare)
 }
 
 // end returns the first instant at which another attempt may start: with the last event when it converted,
@@ -502,7 +502,11 @@ func (s *step) label() string {
 	}
 	var members []string
 	for _, selector := range s.Selectors {
-		members = append(members, selector.String())
+		text := selector.String()
+		if len(s.Selectors) > 1 && len(selector.Terms) > 1 {
+			text = "(" + text + ")"
+		}
+		members = append(members, text)
 	}
 	return strings.Join(members, " & ")
 }

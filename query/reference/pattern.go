@@ -303,11 +303,13 @@ func (s *search) state(c chain) string {
 	return text
 }
 
-// compare orders chains that begin with the same event, the best first: the one that gets furthest, then
-// the one that takes most steps, then by the times of the steps taken, the number of events, the events in
-// the order of the stream, and the steps that they serve.
-func (s *search) compare(a, b chain) int {
-	timesA, timesB := s.times(a), s.times(b)
+// compare orders the chains of one stream that begin with the same event, the best first.
+func (s *search) compare(a, b chain) int { return compareChains(a, b, s.times(a), s.times(b)) }
+
+// compareChains prefers the chain that gets furthest, then the one that takes most steps, then goes by the
+// times of the steps taken, the number of events, the events in the order of the stream, and the steps that
+// they serve.
+func compareChains(a, b chain, timesA, timesB []int64) int {
 	return cmp.Or(
 		cmp.Compare(b.last().step, a.last().step),
 		cmp.Compare(len(timesB), len(timesA)),
