@@ -10,7 +10,7 @@ import (
 // with returns the stream with another list of rows, which look the same.
 func (in *rows) with(list []*row) *rows {
 	out := *in
-	out.list, out.window, out.after = list, nil, nil
+	out.list, out.window, out.after, out.members, out.funnel = list, nil, nil, nil, nil
 	return &out
 }
 
@@ -27,7 +27,7 @@ func (in *rows) each(f func(*row) *row) *rows {
 		return changed
 	}
 	out := *in
-	out.list = apply(in.list)
+	out.list, out.members, out.funnel = apply(in.list), nil, nil
 	if in.window != nil {
 		out.window = apply(in.window)
 	}
@@ -173,9 +173,14 @@ func (r *row) remove(name string) {
 
 func (in *rows) remove(name string) {
 	in.names = slices.DeleteFunc(slices.Clone(in.names), func(n string) bool { return n == name })
-	gone := map[string]bool{name: true}
-	for n := range in.gone {
-		gone[n] = true
+	in.hide(name)
+}
+
+// hide keeps a column from being shown as a field.
+func (in *rows) hide(name string) {
+	hidden := map[string]bool{name: true}
+	for n := range in.hidden {
+		hidden[n] = true
 	}
-	in.gone = gone
+	in.hidden = hidden
 }

@@ -53,4 +53,51 @@
 // order of events above, on other rows by the columns in order, ascending. running adds as sum does.
 //
 // The range of a let is its own; the range given from outside stands in for that of the last pipeline.
+//
+// Streams. The events of a user are in time order, simultaneous ones in the order of events above. That
+// order says which of several simultaneous events is taken where it shows. Stages that look at one row
+// alone let events before the range through for lifecycle, session and paths, and events behind it for
+// retention, session and paths; behind any other stage, and behind gap and session, the stream is the
+// rows. Conditions of selectors see the row, columns that stages made first; the name in a selector is
+// the event's own. Stages that count in periods have a row for every period that shares an instant with
+// the range; without bounds, from the first to the last in which something is to be counted.
+//
+// session. What it adds is about the session's events in the stream; session.number counts a user's
+// sessions in the answer. session.id is the user, "@" and the time of the session's first event in UTC.
+// session.entry.NAME is the field of the first event, or its time, event, user, id or received; such columns
+// are there for stages behind and not shown. Events of no user are left out. Rows keep their order; those
+// behind the range come along. A second session replaces the columns of the first.
+//
+// gap. The event before lies in the range too; events of no user have no gap.
+//
+// retention. A user with several STARTs in a period is in its cohort once, with the first; of several
+// first ones the least value of each group key counts, null last. RETURN may lie behind the range. p0
+// counts the whole cohort, also with brackets or min and while its period runs; with sum and avg it looks
+// at period 0 alone, from START on, and takes every user. Other cells take the values of users who fulfil
+// the cell's condition. A cell is null until the last period that it needs is over: the last of a
+// bracket with `on`, else its own; with rolling for everyone who can be in the cohort. Every period of
+// the range has its row in every group. In the last row size is the mean size of the cohorts; a column is
+// the cells divided by the sizes, of the cohorts whose cell is there, times that mean size; for avg the
+// mean of the cells weighted by size. Sums of nothing count as no time among durations; the mean of numbers
+// and durations together is null.
+//
+// lifecycle. A user is new in the period of his first match in history if he has a match in that period
+// which the pipeline and the range let through. The period before the first is read as a whole, of the
+// first only what lies in the range. stickiness looks at the range alone.
+//
+// paths. With `within` a path begins at the user's first event, or with `from` match, in the range that no
+// path before holds, and takes everything up to that time after it, also behind the range; by pause it is
+// a session of the stream without a longest length, that begins in the range. Then events that `except`
+// matches and those without a node are taken out, then `from` and `to` cut, then equal neighbours collapse
+// into the first of them, then, for the rows of steps alone, `max` counts. `to` matches behind the event
+// of `from`. A path's group is that of its first event after the cuts. Of edges the most frequent `top` per
+// group are kept, ties by step, source, target; rows are by step, then count (descending). The time of a
+// journey is that from its first to its last node. A path returns to a node that it holds twice. loops
+// and dead ends leave out nodes without any, are by rate and count (descending) and node, and their
+// users are those of the paths counted. `shortest` rows are by steps, count (descending) and path.
+//
+// users right behind retention gives user, the groups, cohort and period for every cell that a user is
+// counted in; behind lifecycle user, time and state; behind stickiness user and periods, his own also with
+// `at least`; behind paths user, the groups and step, source, target of the rows shown, or node, or path.
+// Rows are ordered by all columns.
 package reference

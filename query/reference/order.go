@@ -124,6 +124,9 @@ func (r *run) running(in *rows, s *syntax.Running) (*rows, error) {
 }
 
 func (r *run) users(in *rows) *rows {
+	if in.members != nil {
+		return in.members
+	}
 	seen := map[event.Value]bool{}
 	var list []*row
 	for _, old := range in.list {

@@ -41,15 +41,17 @@ func (r *row) setUser(v event.Value) {
 
 // rows is what flows between two stages.
 type rows struct {
-	list   []*row
-	events bool            // every row is an event
-	open   bool            // events with all their fields; no project has named the columns
-	names  []string        // the columns; when open, those that stages added
-	gone   map[string]bool // when open: columns that were dropped or renamed
-	bucket *bucketing      // of the stats before, for fill
-	window []*row          // events before the range; nil behind stages that look at several rows
-	after  []*row          // events behind the range, likewise
-	rng    event.TimeRange // of the query
+	list    []*row
+	events  bool            // every row is an event
+	open    bool            // events with all their fields; no project has named the columns
+	names   []string        // the columns; when open, those that stages added
+	hidden  map[string]bool // when open: columns not shown as fields: dropped, renamed, session.entry.FIELD
+	bucket  *bucketing      // of the stats before, for fill
+	window  []*row          // events before the range; nil behind stages that look at several rows
+	after   []*row          // events behind the range, likewise
+	members *rows           // the users behind the rows, for a users right behind
+	funnel  *funnel         // for another view of it right behind
+	rng     event.TimeRange // of the query
 }
 
 // bucketing is what fill has to know of the stats before it.

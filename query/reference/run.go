@@ -125,7 +125,7 @@ func (r *run) pipeline(p *syntax.Pipeline, fallback event.TimeRange) (*rows, err
 	if err != nil {
 		return nil, err
 	}
-	flow := &rows{events: true, open: true, gone: map[string]bool{}, rng: r.rng, window: []*row{}, after: []*row{}}
+	flow := &rows{events: true, open: true, hidden: map[string]bool{}, rng: r.rng, window: []*row{}, after: []*row{}}
 	for _, row := range r.all {
 		switch at := row.event.Time; {
 		case !matches(row):
@@ -180,6 +180,24 @@ func (r *run) stage(in *rows, stage, next syntax.Stage) (*rows, error) {
 		return in.fill(s)
 	case *syntax.Users:
 		return r.users(in), nil
+	case *syntax.Funnel:
+		return r.funnel(in, s)
+	case *syntax.Trend, *syntax.Times, *syntax.Converted, *syntax.Dropped, *syntax.Pending:
+		return r.funnelView(in, s)
+	case *syntax.Match:
+		return r.match(in, s)
+	case *syntax.Session:
+		return r.session(in, s), nil
+	case *syntax.Gap:
+		return r.gap(in), nil
+	case *syntax.Retention:
+		return r.retention(in, s)
+	case *syntax.Lifecycle:
+		return r.lifecycle(in, s)
+	case *syntax.Stickiness:
+		return r.stickiness(in, s)
+	case *syntax.Paths:
+		return r.paths(in, s)
 	case *syntax.Events:
 		return in.newestFirst(), nil
 	}
@@ -328,7 +346,7 @@ func (in *rows) table() *result.Table {
 // eventColumns returns the columns of events that stages have left alone: those of every event, and
 // the fields that a row has.
 func (in *rows) eventColumns() []string {
-	mine := func(name string) bool { return !in.gone[name] && !slices.Contains(in.names, name) }
+	mine := func(name string) bool { return !in.hidden[name] && !slices.Contains(in.names, name) }
 	fields := map[string]bool{}
 	for _, r := range in.list {
 		for name, v := range r.columns {

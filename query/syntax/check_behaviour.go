@@ -71,7 +71,9 @@ func (c *scope) usersBehind(s *Users) (bool, error) {
 		return true, c.view(s, user, []string{ColumnTime})
 	case *Match:
 		if !c.has(ColumnUser) {
-			return true, Errorf(s.Pos, "users needs a column user, and the matches are by %s", c.listNames()).
+			var keys printer
+			keys.named(b.By, omitNames(b.By)[0])
+			return true, Errorf(s.Pos, "users needs the user, and the matches are by %s", shorten(keys.String())).
 				WithHint("leave out by, or name a key user")
 		}
 		return true, c.view(s, user)

@@ -117,7 +117,7 @@ func (p *parser) patternEnds() {
 	hint := ""
 	switch {
 	case t.is(","), t.is(">"), t.is("-"), t.is("="), t.is(">="), t.isWord("then"), t.isWord("and"):
-		hint = `steps are joined by ->: a -> b`
+		hint = "steps are joined by ->: a -> b"
 	case t.isWord("or"):
 		hint = "several events for one step stand in parentheses: (a or b)"
 	case t.is("&"):
@@ -149,7 +149,7 @@ func (p *parser) step() *Step {
 		}
 	}
 	s.Selectors = p.stepSelectors()
-	if group := len(s.Selectors) > 1; group {
+	if len(s.Selectors) > 1 {
 		p.groupEnds(s)
 		return s
 	}
@@ -249,7 +249,7 @@ func (p *parser) stepSelectors() []*Selector {
 // may be several without further ones.
 func (p *parser) member() *Selector {
 	s := &Selector{Pos: p.peek().pos}
-	alone := p.at > 0 && p.tokens[p.at-1].is("(")
+	alone, several := p.tokens[p.at-1].is("("), false
 	for {
 		if p.peek().is("(") {
 			s.Terms = append(s.Terms, p.parenthesised().Terms...)
@@ -259,17 +259,15 @@ func (p *parser) member() *Selector {
 		if len(s.Terms) > p.limits.List {
 			panic(Errorf(p.peek().pos, "the selector has more than the %d events allowed", p.limits.List))
 		}
-		t := p.peek()
-		if !t.isWord("or") {
-			if t.is("&") && alone && len(s.Terms) > 1 && !p.tokens[p.at-1].is(")") {
-				panic(p.unexpected(`"or" or ")"`).WithHint("within a group several events stand in parentheses: (a & (b or c))"))
-			}
+		or := p.peek().isWord("or")
+		if or && !alone || several && p.peek().is("&") {
+			panic(p.unexpected(`")"`).WithHint("within a group several events stand in parentheses: (a & (b or c))"))
+		}
+		if !or {
 			return s
 		}
-		if !alone {
-			panic(p.unexpected(`"&" or ")"`).WithHint("within a group several events stand in parentheses: (a & (b or c))"))
-		}
 		p.take()
+		several = true
 	}
 }
 
