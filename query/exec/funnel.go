@@ -286,6 +286,9 @@ func (f *funnelWorker) keysOf(group uint32) []event.Value {
 		keys[0] = event.String("other")
 		return keys
 	}
+	if len(f.r.by) == 0 {
+		return nil
+	}
 	return f.valuesOf(f.set.keys[group])
 }
 
