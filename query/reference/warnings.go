@@ -34,12 +34,16 @@ type nameReader struct {
 func (w *nameReader) pipeline(p *syntax.Pipeline) {
 	w.selector(p.Selector)
 	for i, stage := range p.Stages {
-		made, open := syntax.ResultColumns(&syntax.Pipeline{Selector: p.Selector, Stages: p.Stages[:i]})
+		for _, selector := range syntax.Selectors(stage) {
+			w.names(selector)
+		}
+		made, open := syntax.RowColumns(&syntax.Pipeline{Selector: p.Selector, Stages: p.Stages[:i]})
 		switch s := stage.(type) {
 		case *syntax.Extend:
 			for _, c := range s.Columns {
 				w.expr(c.Expr, made, open)
-				made = append(slices.Clone(made), c.Name)
+				before := made
+				made = func(name string) bool { return name == c.Name || before(name) }
 			}
 		case *syntax.Rename:
 			for _, c := range s.Columns {
@@ -51,24 +55,31 @@ func (w *nameReader) pipeline(p *syntax.Pipeline) {
 	}
 }
 
+// selector notes the names of a selector whose conditions see the stored event.
 func (w *nameReader) selector(s *syntax.Selector) {
+	w.names(s)
+	for _, t := range s.Terms {
+		w.expr(t.Cond, func(string) bool { return false }, true)
+	}
+}
+
+func (w *nameReader) names(s *syntax.Selector) {
 	for _, t := range s.Terms {
 		if !t.Any {
 			w.events[t.Name] = true
 		}
-		w.expr(t.Cond, nil, true)
 	}
 }
 
 // expr notes the fields of an expression on rows with the columns made; open rows have all fields too.
-func (w *nameReader) expr(e syntax.Expr, made []string, open bool) {
+func (w *nameReader) expr(e syntax.Expr, made func(string) bool, open bool) {
 	if e == nil {
 		return
 	}
 	for _, c := range syntax.Columns(e) {
 		ofEvent := c.Scope == syntax.ScopeFields
 		if c.Scope == syntax.ScopeRow && open {
-			ofEvent = !slices.Contains(made, c.Name) && !slices.Contains(syntax.EventColumns[:], c.Name)
+			ofEvent = !made(c.Name) && !slices.Contains(syntax.EventColumns[:], c.Name)
 		}
 		if ofEvent && !w.known[c.Name] {
 			w.unknown[c.Name] = true

@@ -13,7 +13,7 @@ type scope struct {
 	open     bool            // any name may be a field
 	rows     bool            // every row is an event: fields.NAME and the user are at hand
 	bucketed bool            // the rows come from a stats by a bin of time
-	prefixes []string        // beginnings of names that are columns although not among names
+	prefixes []string        // beginnings of columns that are there when they are named
 	before   Stage           // the stage that made the rows; nil: the selector
 }
 
@@ -59,6 +59,17 @@ func ResultColumns(pl *Pipeline) (names []string, open bool) {
 		return nil, true
 	}
 	return c.names, c.open
+}
+
+// RowColumns returns what tells whether a name is that of a column that the stages of a checked pipeline
+// have made, also one that ResultColumns leaves out since it is there only when it is named: x.FIELD
+// behind match, session.entry.FIELD behind session. With open set every other name is one of an event.
+func RowColumns(pl *Pipeline) (made func(name string) bool, open bool) {
+	c, err := checkPipeline(pl, nil)
+	if err != nil {
+		return func(string) bool { return false }, true
+	}
+	return func(name string) bool { return c.has(name) || c.prefixed(name) }, c.open
 }
 
 func (c *scope) has(name string) bool { return slices.Contains(c.names, name) }
@@ -214,6 +225,14 @@ func (c *scope) column(e *Column) error {
 		err = err.WithHint("the rows have %s", c.listNames())
 	}
 	return err
+}
+
+// shown refuses to rename or drop a column that is there only when it is named.
+func (c *scope) shown(e *Column, what, hint string) error {
+	if e.Scope == ScopeRow && c.prefixed(e.Name) {
+		return Errorf(e.Pos, "%s cannot be %s, as it is a column only where it is named", e, what).WithHint("%s", hint)
+	}
+	return nil
 }
 
 // prefixed reports whether a name is that of a column by its beginning alone, such as x.FIELD of a step

@@ -28,7 +28,7 @@ func (c *scope) funnel(s Stage) (*Funnel, error) {
 // hasStep refuses the number of a step that the funnel does not have.
 func (s *Funnel) hasStep(behind Stage, n int) error {
 	if steps := len(s.Pattern.Steps); n > steps {
-		return Errorf(behind.Position(), "%s %d: the funnel has no such step", behind.Keyword(), n).
+		return Errorf(behind.Position(), "the funnel has no step %d", n).
 			WithHint("its steps go from 1 to %d", steps)
 	}
 	return nil
@@ -71,7 +71,9 @@ func (c *scope) usersBehind(s *Users) (bool, error) {
 		return true, c.view(s, user, []string{ColumnTime})
 	case *Match:
 		if !c.has(ColumnUser) {
-			return true, Errorf(s.Pos, "users needs a column user, and the matches are by %s", c.listNames()).
+			var keys printer
+			keys.named(b.By, omitNames(b.By)[0])
+			return true, Errorf(s.Pos, "users needs the user, and the matches are by %s", shorten(keys.String())).
 				WithHint("leave out by, or name a key user")
 		}
 		return true, c.view(s, user)

@@ -114,6 +114,8 @@ func (l *lexer) next() token {
 	switch {
 	case r == '“' || r == '”' || r == '‘' || r == '’' || r == '«' || r == '»':
 		t.err.Hint = `strings stand in straight quotes: "…"`
+	case r == '→' || r == '⇒':
+		t.err.Hint = "arrows are written -> and =>"
 	case r == '!':
 		t.err.Hint = `write "not", or "!=" or "!~"`
 	default:

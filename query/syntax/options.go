@@ -54,7 +54,7 @@ func (p *parser) optionSelector() *Selector {
 }
 
 // period reads a span that bins of time can have.
-func (p *parser) period(of string) Span {
+func (p *parser) period() Span {
 	pos := p.peek().pos
 	s := p.calendarSpan("a duration such as 1d")
 	if !s.Bins() {

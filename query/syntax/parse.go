@@ -147,6 +147,8 @@ func (p *parser) unexpected(what string) *Error {
 		e.Hint = fmt.Sprintf("did you mean %q?", strings.ToLower(t.text))
 	case t.is("&"):
 		e.Hint = `write "and"`
+	case t.is("=>"):
+		e.Hint = `at least is written ">="`
 	case t.is("~") && p.at > 0 && p.tokens[p.at-1].is("="):
 		e.Hint = `a regular expression is matched by ~ alone`
 	case t.is(">") && p.at > 0 && p.tokens[p.at-1].is("<"):
@@ -322,8 +324,10 @@ func (p *parser) failAfterSelector(ranged bool) {
 		}
 	}
 	switch {
-	case t.is("{"):
+	case t.is("{"), t.is("?"), t.is("+"):
 		e.Hint = "a quantifier stands in patterns only"
+	case t.is("->"), t.is("=>"):
+		e.Hint = "a pattern stands in a stage: | funnel a -> b"
 	case t.is("("):
 		e.Hint = "a condition on an event stands in braces: name{field = 1}"
 	case t.is(",") && !ranged:
@@ -339,6 +343,8 @@ func (p *parser) failAfterStage(s Stage) {
 	e, t := p.unexpected(`"|" or the end`), p.peek()
 	if t.kind == tokenWord && slices.Contains(stageNames(), t.text) && e.Hint == "" {
 		e.Hint = fmt.Sprintf(`stages follow a bar: | %s`, t.text)
+	} else if meant := optionSynonyms[strings.ToLower(t.text)]; meant != "" && slices.Contains(stageOptions[s.Keyword()], meant) {
+		e.Hint = fmt.Sprintf("did you mean %q?", meant)
 	} else if t.kind == tokenWord && e.Hint == "" {
 		e.WithNearest(t.text, append(strings.Fields("and or as by in not contains starts ends"), stageOptions[s.Keyword()]...))
 	}
@@ -358,4 +364,10 @@ var stageOptions = map[string][]string{
 	"session":    {"gap", "max"},
 	"times":      {"hist", "to"},
 	"dropped":    {"after"},
+}
+
+// optionSynonyms are what other languages call our options.
+var optionSynonyms = map[string]string{
+	"exclude": "except", "excluding": "except", "without": "except", "window": "within", "per": "every", "interval": "every",
+	"start": "from", "end": "to", "holding": "hold", "periods": "for", "timeout": "gap", "limit": "top",
 }

@@ -117,11 +117,13 @@ func (p *parser) patternEnds() {
 	hint := ""
 	switch {
 	case t.is(","), t.is(">"), t.is("-"), t.is("="), t.is(">="), t.isWord("then"), t.isWord("and"):
-		hint = `steps are joined by ->: a -> b`
+		hint = "steps are joined by ->: a -> b"
 	case t.isWord("or"):
 		hint = "several events for one step stand in parentheses: (a or b)"
 	case t.is("&"):
 		hint = "a group stands in parentheses: (a & b)"
+	case t.is("{") && p.tokens[p.at-1].is(")"):
+		hint = "write the condition behind each name"
 	case t.is("{"):
 		hint = "a step is an event, then its condition, then its quantifier: e{x > 1}{2,}"
 	case t.is("+"), t.is("?"), t.is("*"):
@@ -149,7 +151,7 @@ func (p *parser) step() *Step {
 		}
 	}
 	s.Selectors = p.stepSelectors()
-	if group := len(s.Selectors) > 1; group {
+	if len(s.Selectors) > 1 {
 		p.groupEnds(s)
 		return s
 	}
@@ -249,7 +251,7 @@ func (p *parser) stepSelectors() []*Selector {
 // may be several without further ones.
 func (p *parser) member() *Selector {
 	s := &Selector{Pos: p.peek().pos}
-	alone := p.at > 0 && p.tokens[p.at-1].is("(")
+	alone, several := p.tokens[p.at-1].is("("), false
 	for {
 		if p.peek().is("(") {
 			s.Terms = append(s.Terms, p.parenthesised().Terms...)
@@ -259,17 +261,15 @@ func (p *parser) member() *Selector {
 		if len(s.Terms) > p.limits.List {
 			panic(Errorf(p.peek().pos, "the selector has more than the %d events allowed", p.limits.List))
 		}
-		t := p.peek()
-		if !t.isWord("or") {
-			if t.is("&") && alone && len(s.Terms) > 1 && !p.tokens[p.at-1].is(")") {
-				panic(p.unexpected(`"or" or ")"`).WithHint("within a group several events stand in parentheses: (a & (b or c))"))
-			}
+		or := p.peek().isWord("or")
+		if or && !alone || several && p.peek().is("&") {
+			panic(p.unexpected(`")"`).WithHint("within a group several events stand in parentheses: (a & (b or c))"))
+		}
+		if !or {
 			return s
 		}
-		if !alone {
-			panic(p.unexpected(`"&" or ")"`).WithHint("within a group several events stand in parentheses: (a & (b or c))"))
-		}
 		p.take()
+		several = true
 	}
 }
 
@@ -356,7 +356,7 @@ func (p *parser) limitEnds(open *token) {
 		return
 	}
 	e := p.unexpected(`"]"`)
-	if t := p.peek(); t.is(",") || t.is("-") || t.isWord("to") || t.is(".") {
+	if t := p.peek(); t.is(",") || t.is("-") || t.isWord("and") || t.isWord("to") || t.is(".") {
 		e.Hint = "two limits are written [>= 5s and < 1h]"
 	}
 	panic(e)

@@ -202,6 +202,13 @@ func (w *printer) name(name string) {
 	w.quoted(name, '`')
 }
 
+// nameText returns a name as name writes it.
+func nameText(name string) string {
+	var w printer
+	w.name(name)
+	return w.String()
+}
+
 // resultName writes the name of a Let, which has one part.
 func (w *printer) resultName(name string) {
 	if strings.Contains(name, ".") {

@@ -139,6 +139,9 @@ func (g *random) duration() int64 {
 }
 
 func (g *random) stage() Stage {
+	if g.chance() {
+		return g.behaviour()
+	}
 	switch g.upTo(15) {
 	case 0:
 		return &Where{Cond: g.condition()}

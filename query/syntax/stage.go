@@ -85,7 +85,9 @@ func (p *parser) stage() Stage {
 	switch {
 	case !ok:
 		e := Errorf(t.pos, "unknown stage %q", shorten(t.text))
-		if synonym := stageSynonyms[strings.ToLower(t.text)]; synonym != "" {
+		if next := p.peekAt(1); next.is("->") || next.is("=>") {
+			e.Hint = "a pattern stands in a stage: | funnel a -> b"
+		} else if synonym := stageSynonyms[strings.ToLower(t.text)]; synonym != "" {
 			e.Hint = fmt.Sprintf("did you mean %q?", synonym)
 		} else {
 			e.WithNearest(t.text, stageNames())

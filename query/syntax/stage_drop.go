@@ -33,6 +33,9 @@ func (s *Drop) columns(c *scope) error {
 		if err := c.check(column); err != nil {
 			return err
 		}
+		if err := c.shown(column, "dropped", ""); err != nil {
+			return err
+		}
 	}
 	for _, column := range s.Columns {
 		c.remove(column.Name)

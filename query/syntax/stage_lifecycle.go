@@ -14,7 +14,7 @@ var LifecycleColumns = [...]string{ColumnTime, "new", "returning", "resurrected"
 func (p *parser) lifecycle(pos Pos) Stage {
 	s := &Lifecycle{Pos: pos, Selector: p.optionSelector(), Every: Span{1, Day}}
 	p.options(map[string]func(*token){
-		"every": func(*token) { s.Every = p.period("every") },
+		"every": func(*token) { s.Every = p.period() },
 	})
 	return s
 }

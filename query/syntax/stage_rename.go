@@ -78,6 +78,9 @@ func (s *Rename) columns(c *scope) error {
 		if err := c.check(r.From); err != nil {
 			return err
 		}
+		if err := c.shown(r.From, "renamed", "extend "+nameText(r.New)+" = "+r.From.String()); err != nil {
+			return err
+		}
 	}
 	for _, r := range s.Columns {
 		c.remove(r.From.Name)

@@ -75,7 +75,14 @@ func (p *parser) retention(pos Pos) Stage {
 	}
 	s.Start = p.oneSelector("the event that begins a cohort")
 	if !p.takeMark("->") {
-		panic(p.unexpected(`"->"`).WithHint("retention START -> RETURN"))
+		e := p.unexpected(`"->"`).WithHint("retention START -> RETURN")
+		if p.peek().isWord("or") {
+			e.Hint = "several events stand in parentheses: (a or b)"
+		}
+		panic(e)
+	}
+	if p.peek().is("[") {
+		panic(p.unexpected("the event of a return").WithHint("the arrow of retention has no limit on time"))
 	}
 	s.Return = p.oneSelector("the event of a return")
 	switch t := p.peek(); {
@@ -109,7 +116,7 @@ func (p *parser) retentionOptions(s *Retention) {
 		}
 	}
 	p.options(map[string]func(*token){
-		"every": func(*token) { every = p.peek(); s.Every = p.period("every") },
+		"every": func(*token) { every = p.peek(); s.Every = p.period() },
 		"for":   func(t *token) { periods = t; s.For = int(p.wantCount("a number of periods", 1, periodsMax)) },
 		"brackets": func(*token) {
 			p.list(func() {

@@ -16,7 +16,7 @@ var StickinessColumns = [...]string{"periods", "users"}
 func (p *parser) stickiness(pos Pos) Stage {
 	s := &Stickiness{Pos: pos, Selector: p.optionSelector(), Every: Span{1, Day}, Min: 1}
 	p.options(map[string]func(*token){
-		"every": func(*token) { s.Every = p.period("every") },
+		"every": func(*token) { s.Every = p.period() },
 		"min":   func(*token) { s.Min = int(p.wantCount("a whole number", 1, countMax)) },
 		"at": func(*token) {
 			p.wantWord("least")

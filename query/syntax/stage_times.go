@@ -34,7 +34,7 @@ func (p *parser) times(pos Pos) Stage {
 		var args []Expr
 		p.list(func() {
 			t := p.peek()
-			e := p.sum()
+			e := p.minus()
 			if l, ok := e.(*Literal); !ok || l.Value.Kind() != event.KindDuration {
 				panic(Errorf(t.pos, "the edges of hist are durations here").WithHint("such as hist 0s, 1m, 10m, 1h"))
 			}

@@ -10,7 +10,7 @@ type Trend struct {
 // TrendColumns are the columns of a Trend behind those of groups.
 var TrendColumns = [...]string{ColumnTime, "entered", "converted", "rate"}
 
-func (p *parser) trend(pos Pos) Stage { return &Trend{Pos: pos, Every: p.period("trend")} }
+func (p *parser) trend(pos Pos) Stage { return &Trend{Pos: pos, Every: p.period()} }
 
 // Keyword returns the stage's name.
 func (*Trend) Keyword() string { return "trend" }
