@@ -48,6 +48,7 @@ type Column struct {
 type Table struct {
 	Columns []Column
 	Rows    [][]event.Value
+	Shape   Shape
 	Meta    Meta
 }
 
