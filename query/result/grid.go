@@ -16,19 +16,22 @@ type grid struct {
 }
 
 // gridColumn is a column of a grid. Only names are ever cut: half a number is another number.
+// A column of bars has no title.
 type gridColumn struct {
 	title string
 	kind  columnKind
 	tight bool // no gap to a neighbour that is tight too, and the colour of a cell fills its whole width
 	goes  int  // where lines do not fit, the column with the least number goes first; 0: it stays
 	width int  // set by fit; hidden when it has gone or was never to be seen
+	gone  bool
 }
 
 type columnKind uint8
 
 const (
 	columnNumber columnKind = iota // to the right
-	columnName                     // to the left
+	columnLabel                    // to the left
+	columnName                     // to the left, and cut where there is no room
 	columnBar
 )
 
@@ -84,7 +87,7 @@ func (g *grid) addText(text string, s style) {
 
 func (g *grid) addRule() { g.lines = append(g.lines, gridLine{rule: true}) }
 
-// measure sets the width of every column to that of its widest text, of bars to the least.
+// measure sets the width of every column to that of its widest text.
 func (g *grid) measure() {
 	for c := range g.columns {
 		column := &g.columns[c]
@@ -92,10 +95,6 @@ func (g *grid) measure() {
 			continue
 		}
 		column.width = displaywidth.String(column.title)
-		if column.kind == columnBar {
-			column.width = barWidthMin
-			continue
-		}
 		for _, line := range g.lines {
 			if line.cells != nil {
 				column.width = max(column.width, displaywidth.String(line.cells[c].text))
@@ -104,28 +103,56 @@ func (g *grid) measure() {
 	}
 }
 
-// total is the width of a line, with names no wider than nameWidth.
-func (g *grid) total(nameWidth int) int {
+// fixed is the width of a line without its names and bars.
+func (g *grid) fixed() int {
 	sum := 0
 	for c, column := range g.columns {
 		if column.width == hidden {
 			continue
 		}
 		sum += len(g.gap(c))
-		if column.kind == columnName {
-			sum += min(column.width, nameWidth)
-		} else {
+		if column.kind != columnName && column.kind != columnBar {
 			sum += column.width
 		}
 	}
 	return sum
 }
 
-// fit measures the columns, lets go those without which the others fit, and shares out the room:
-// names get what they need, but no more than half of it where there are bars. It returns the titles of the columns that went, the first to go first.
-func (g *grid) fit(width int) (gone []string) {
+// need is the least width of a line.
+func (g *grid) need() int {
+	sum := g.fixed()
+	for _, c := range g.visible(columnName) {
+		sum += min(g.columns[c].width, nameWidthMin)
+	}
+	return sum + barWidthMin*len(g.visible(columnBar))
+}
+
+// fits reports whether all columns have room.
+func (g *grid) fits(width int) bool {
 	g.measure()
-	for g.total(nameWidthMin) > width {
+	return g.need() <= width
+}
+
+// draw writes the grid for a screen, and says which columns there was no room for.
+func (g *grid) draw(dst []byte, opt TextOptions) []byte {
+	g.fit(opt.Width)
+	var gone []string
+	for _, column := range g.columns {
+		if column.gone && column.title != "" {
+			gone = append(gone, strings.TrimSpace(column.title))
+		}
+	}
+	if gone != nil {
+		g.addText("no room for "+strings.Join(gone, ", "), styleDim)
+	}
+	return g.append(dst, opt.Width, opt.Colour)
+}
+
+// fit measures the columns, lets go those without which the others fit, and shares out the room:
+// names get what they need, but no more than half of it where there are bars.
+func (g *grid) fit(width int) {
+	g.measure()
+	for g.need() > width {
 		next := -1
 		for c, column := range g.columns {
 			if column.goes > 0 && column.width != hidden && (next < 0 || column.goes < g.columns[next].goes) {
@@ -135,15 +162,10 @@ func (g *grid) fit(width int) (gone []string) {
 		if next < 0 {
 			break
 		}
-		gone = append(gone, g.columns[next].title)
-		g.columns[next].width = hidden
+		g.columns[next].width, g.columns[next].gone = hidden, true
 	}
-	names, bars := g.visible(columnName), g.visible(columnBar)
-	room := width - g.total(0)
-	for _, c := range bars {
-		room += g.columns[c].width
-	}
-	for _, c := range names {
+	room, bars := width-g.fixed(), g.visible(columnBar)
+	for _, c := range g.visible(columnName) {
 		share := room
 		if len(bars) > 0 {
 			share = max(room/2, nameWidthMin)
@@ -154,7 +176,6 @@ func (g *grid) fit(width int) (gone []string) {
 	for _, c := range bars {
 		g.columns[c].width = max(min(room, barWidthMax), barWidthMin)
 	}
-	return gone
 }
 
 // gap is what stands before a column.
@@ -183,9 +204,7 @@ func (g *grid) visible(kind columnKind) (columns []int) {
 func (g *grid) append(dst []byte, width int, colour bool) []byte {
 	titles := make([]gridCell, len(g.columns))
 	for c, column := range g.columns {
-		if column.kind != columnBar {
-			titles[c].text = column.title
-		}
+		titles[c].text = column.title
 	}
 	dst = g.appendCells(dst, titles, colour)
 	dst = g.appendRule(dst, colour)
@@ -248,7 +267,7 @@ func (column *gridColumn) appendCell(dst []byte, cell gridCell, colour bool) []b
 	switch {
 	case column.tight:
 		return appendStyled(dst, string(appendSpaces(nil, pad))+text, cell.style, colour)
-	case column.kind == columnName:
+	case column.kind != columnNumber:
 		return appendSpaces(appendStyled(dst, text, cell.style, colour), pad)
 	default:
 		return appendStyled(appendSpaces(dst, pad), text, cell.style, colour)
@@ -264,49 +283,4 @@ func appendStyled(dst []byte, text string, s style, colour bool) []byte {
 	dst = append(dst, 'm')
 	dst = append(dst, text...)
 	return append(dst, "\x1b[0m"...)
-}
-
-// bar draws a part of width columns in eighths of a column, and shades what lies between it and lost.
-// What is more than nothing has at least an eighth. It returns the two texts and their width together.
-func bar(part, lost float64, width int) (filled, shaded string, used int) {
-	eighths := int(clamp(part)*float64(8*width) + 0.5)
-	if part > 0 {
-		eighths = max(eighths, 1)
-	}
-	var text []rune
-	for range eighths / 8 {
-		text = append(text, '█')
-	}
-	if rest := eighths % 8; rest > 0 {
-		text = append(text, []rune("▏▎▍▌▋▊▉")[rest-1])
-	}
-	filled, used = string(text), len(text)
-	text = text[:0]
-	for end := int(clamp(lost)*float64(width) + 0.5); used < end; used++ {
-		text = append(text, '░')
-	}
-	return filled, string(text), used
-}
-
-// appendSegments draws segments one after the other. Each ends where all up to it do when they are
-// rounded together, so that equal sums end in the same column.
-func appendSegments(dst []byte, segments []segment, width int, colour bool) []byte {
-	sum, used := 0.0, 0
-	for _, s := range segments {
-		sum += s.part
-		begin := used
-		if end := int(clamp(sum)*float64(width) + 0.5); end > used {
-			used = end
-		}
-		dst = appendStyled(dst, strings.Repeat(s.fill, used-begin), s.style, colour)
-	}
-	return appendSpaces(dst, width-used)
-}
-
-// clamp brings a part into 0 … 1; no number is 0.
-func clamp(part float64) float64 {
-	if !(part > 0) {
-		return 0
-	}
-	return min(part, 1)
 }

@@ -89,32 +89,48 @@ func isDurationOrNull(v event.Value) bool { return !v.Exists() || v.Kind() == ev
 
 func isTimeOrNull(v event.Value) bool { return !v.Exists() || v.Kind() == event.KindTime }
 
-// groupsOf cuts the rows into runs of the same group.
-func groupsOf(t *Table) [][][]event.Value {
-	var runs [][][]event.Value
-	begin := 0
-	for r := range t.Rows {
-		if r+1 == len(t.Rows) || !slices.Equal(t.Rows[r][:t.Shape.Groups], t.Rows[r+1][:t.Shape.Groups]) {
-			runs = append(runs, t.Rows[begin:r+1])
-			begin = r + 1
-		}
-	}
-	return runs
+// picture is a table while it is drawn.
+type picture struct {
+	*Table
+	grid
+	first      int      // the first column behind those of the groups
+	keyLayouts []string // how the times among the groups' values are written
 }
 
-// addGroup writes which group the lines behind are of, apart from what is before.
-func addGroup(g *grid, t *Table, row []event.Value) {
-	if t.Shape.Groups == 0 {
-		return
+func newPicture(t *Table, columns ...gridColumn) *picture {
+	p := &picture{Table: t, grid: grid{columns: columns}, first: t.Shape.Groups}
+	for c := range p.first {
+		p.keyLayouts = append(p.keyLayouts, timeLayout(t, c))
 	}
-	if len(g.lines) > 0 {
-		g.addText("", "")
+	return p
+}
+
+// groups calls draw with the rows of each group, without the group's columns, under a line that says
+// which group it is, where there are any.
+func (p *picture) groups(draw func(rows [][]event.Value)) {
+	var rows [][]event.Value
+	for r, row := range p.Rows {
+		rows = append(rows, row[p.first:])
+		if r+1 < len(p.Rows) && slices.Equal(row[:p.first], p.Rows[r+1][:p.first]) {
+			continue
+		}
+		if p.first > 0 {
+			p.addHeading(row)
+		}
+		draw(rows)
+		rows = rows[:0]
 	}
-	keys := make([]string, t.Shape.Groups)
+}
+
+func (p *picture) addHeading(row []event.Value) {
+	if len(p.lines) > 0 {
+		p.addText("", "")
+	}
+	keys := make([]string, p.first)
 	for c := range keys {
-		keys[c] = oneLine(t.Columns[c].Name) + " = " + humanKey(row[c], t.Meta.Zone(), timeLayout(t, c))
+		keys[c] = oneLine(p.Columns[c].Name) + " = " + humanKey(row[c], p.Meta.Zone(), p.keyLayouts[c])
 	}
-	g.addText(strings.Join(keys, ", "), styleBold)
+	p.addText(strings.Join(keys, ", "), styleBold)
 }
 
 // layout is how the times right behind the groups are written.
@@ -174,9 +190,16 @@ func percentOf(v event.Value, decimals int) string {
 	return percent(v.AsFloat(), decimals)
 }
 
-// humanOrEmpty writes a duration, and nothing for null: in pictures an empty cell says that there is
+// countOrEmpty and durationOrEmpty write nothing for none: in pictures an empty cell says that there is
 // nothing to say.
-func humanOrEmpty(v event.Value) string {
+func countOrEmpty(n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return humanCount(n)
+}
+
+func durationOrEmpty(v event.Value) string {
 	if v.Kind() != event.KindDuration {
 		return ""
 	}

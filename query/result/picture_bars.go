@@ -18,29 +18,27 @@ func appendTrend(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
 	if !hasColumns(t, trendColumns) {
 		return dst, false
 	}
-	g := &grid{columns: []gridColumn{
-		{title: "time", kind: columnName},
-		{title: "entered"},
-		{title: "converted"},
-		{title: "rate"},
-		{kind: columnBar, goes: 1},
-	}}
-	first, layout := t.Shape.Groups, t.layout()
-	greatest := 0.0
+	p := newPicture(
+		t,
+		gridColumn{title: "time", kind: columnLabel},
+		gridColumn{title: "entered"},
+		gridColumn{title: "converted"},
+		gridColumn{title: "rate"},
+		gridColumn{title: "", kind: columnBar, goes: 1},
+	)
+	layout, greatest := t.layout(), 0.0
 	for _, row := range t.Rows {
-		if rate := row[first+3]; rate.IsNumber() {
+		if rate := row[p.first+3]; rate.IsNumber() {
 			greatest = max(greatest, rate.AsFloat())
 		}
 	}
-	for _, rows := range groupsOf(t) {
-		addGroup(g, t, rows[0])
+	p.groups(func(rows [][]event.Value) {
 		for _, row := range rows {
-			row = row[first:]
 			rate := gridCell{style: styleBar}
 			if row[3].IsNumber() {
 				rate.bar = ratio(row[3].AsFloat(), greatest)
 			}
-			g.add(
+			p.add(
 				gridCell{text: humanValue(row[0], t.Meta.Zone(), layout, false)},
 				gridCell{text: humanCount(row[1].AsInt())},
 				gridCell{text: humanCount(row[2].AsInt())},
@@ -48,9 +46,8 @@ func appendTrend(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
 				rate,
 			)
 		}
-	}
-	g.fit(opt.Width)
-	return g.append(dst, opt.Width, opt.Colour), true
+	})
+	return p.draw(dst, opt), true
 }
 
 var lifecycleColumns = []want{
@@ -75,38 +72,33 @@ func appendLifecycle(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
 	if !hasColumns(t, lifecycleColumns) {
 		return dst, false
 	}
-	first, layout := t.Shape.Groups, t.layout()
-	g := &grid{columns: []gridColumn{{title: "time", kind: columnName}}}
+	p := newPicture(t, gridColumn{title: "time", kind: columnLabel})
 	for i, s := range lifecycleSegments {
-		g.columns = append(g.columns, gridColumn{title: s.fill + " " + lifecycleColumns[i+1].name})
+		p.columns = append(p.columns, gridColumn{title: s.fill + " " + lifecycleColumns[i+1].name})
 	}
-	g.columns = append(g.columns, gridColumn{kind: columnBar, goes: 1})
-	there := func(row []event.Value) float64 {
-		return row[first+1].AsFloat() + row[first+2].AsFloat() + row[first+3].AsFloat()
-	}
-	var left, right float64
+	p.columns = append(p.columns, gridColumn{title: "", kind: columnBar, goes: 1})
+	layout, left, right := t.layout(), 0.0, 0.0
 	for _, row := range t.Rows {
-		left, right = max(left, row[first+4].AsFloat()), max(right, there(row))
+		row = row[p.first:]
+		left = max(left, row[4].AsFloat())
+		right = max(right, row[1].AsFloat()+row[2].AsFloat()+row[3].AsFloat())
 	}
-	for _, rows := range groupsOf(t) {
-		addGroup(g, t, rows[0])
+	p.groups(func(rows [][]event.Value) {
 		for _, row := range rows {
-			row = row[first:]
-			bar := gridCell{segments: []segment{{part: ratio(left-row[4].AsFloat(), left+right), fill: " "}}}
-			for _, i := range [...]int{3, 1, 2, 0} {
-				s := lifecycleSegments[i]
-				s.part = ratio(row[i+1].AsFloat(), left+right)
-				bar.segments = append(bar.segments, s)
-			}
 			cells := []gridCell{{text: humanValue(row[0], t.Meta.Zone(), layout, false)}}
-			for i := range lifecycleSegments {
-				cells = append(cells, gridCell{text: humanCount(row[i+1].AsInt())})
+			for _, count := range row[1:len(lifecycleColumns)] {
+				cells = append(cells, gridCell{text: humanCount(count.AsInt())})
 			}
-			g.add(append(cells, bar)...)
+			segments := []segment{{part: ratio(left-row[4].AsFloat(), left+right), fill: " "}}
+			for _, c := range [...]int{4, 2, 3, 1} {
+				s := lifecycleSegments[c-1]
+				s.part = ratio(row[c].AsFloat(), left+right)
+				segments = append(segments, s)
+			}
+			p.add(append(cells, gridCell{segments: segments})...)
 		}
-	}
-	g.fit(opt.Width)
-	return g.append(dst, opt.Width, opt.Colour), true
+	})
+	return p.draw(dst, opt), true
 }
 
 var stickinessColumns = []want{
@@ -120,22 +112,19 @@ func appendStickiness(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
 	if !hasColumns(t, stickinessColumns) {
 		return dst, false
 	}
-	g := &grid{columns: []gridColumn{{title: "periods"}, {title: "users"}, {kind: columnBar, goes: 1}}}
-	most := int64(0)
+	p := newPicture(t, gridColumn{title: "periods"}, gridColumn{title: "users"}, gridColumn{title: "", kind: columnBar, goes: 1})
+	most := 0.0
 	for _, row := range t.Rows {
-		most = max(most, row[t.Shape.Groups+1].AsInt())
+		most = max(most, row[p.first+1].AsFloat())
 	}
-	for _, rows := range groupsOf(t) {
-		addGroup(g, t, rows[0])
+	p.groups(func(rows [][]event.Value) {
 		for _, row := range rows {
-			row = row[t.Shape.Groups:]
-			g.add(
+			p.add(
 				gridCell{text: strconv.FormatInt(row[0].AsInt(), 10)},
 				gridCell{text: humanCount(row[1].AsInt()), style: styleBold},
-				gridCell{bar: ratio(row[1].AsFloat(), float64(most)), style: styleBar},
+				gridCell{bar: ratio(row[1].AsFloat(), most), style: styleBar},
 			)
 		}
-	}
-	g.fit(opt.Width)
-	return g.append(dst, opt.Width, opt.Colour), true
+	})
+	return p.draw(dst, opt), true
 }

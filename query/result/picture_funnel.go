@@ -19,83 +19,70 @@ var funnelColumns = []want{
 }
 
 // appendFunnel draws a line for each step: its number, event and count, a bar in proportion to the
-// group's greatest count (step 1, if it is not an open funnel), the rates, what was dropped and is
-// pending, where anything is, the median time from the step before, and the sums.
+// group's greatest count (that of step 1, but in an open funnel), the rates, what was dropped and is
+// pending, the median time from the step before, and the sums.
 func appendFunnel(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
 	if !hasColumns(t, funnelColumns) {
 		return dst, false
 	}
-	first := t.Shape.Groups
-	sums := t.Columns[first+len(funnelColumns):]
 	unit := t.Shape.Unit
 	if unit == "" {
 		unit = "count"
 	}
-	g := &grid{columns: []gridColumn{
-		{title: ""},
-		{title: "event", kind: columnName},
-		{title: unit},
-		{title: "", kind: columnBar, goes: 6},
-		{title: "rate"},
-		{title: "step rate", goes: 5},
-		{title: "dropped", goes: 3},
-		{title: "pending", goes: 1},
-		{title: "median", goes: 2},
-	}}
-	for i := range sums {
-		g.columns = append(g.columns, gridColumn{title: oneLine(sums[i].Name), goes: 4})
+	p := newPicture(
+		t,
+		gridColumn{title: ""},
+		gridColumn{title: "event", kind: columnName},
+		gridColumn{title: unit},
+		gridColumn{title: "", kind: columnBar, goes: 6},
+		gridColumn{title: "rate"},
+		gridColumn{title: "step rate", goes: 5},
+		gridColumn{title: "dropped", goes: 3},
+		gridColumn{title: "pending", goes: 1},
+		gridColumn{title: "median", goes: 2},
+	)
+	const pending, median = 7, 8
+	var sumsApart []bool
+	for c := p.first + len(funnelColumns); c < len(t.Columns); c++ {
+		p.columns = append(p.columns, gridColumn{title: oneLine(t.Columns[c].Name), goes: 4})
+		sumsApart = append(sumsApart, thousandsApart(t, c))
 	}
-	apart := make([]bool, len(sums))
-	for i := range sums {
-		apart[i] = thousandsApart(t, first+len(funnelColumns)+i)
-	}
-	pending, timed := false, false
-	for _, rows := range groupsOf(t) {
-		addGroup(g, t, rows[0])
-		var most, before int64
+	somePending, someMedian := false, false
+	p.groups(func(rows [][]event.Value) {
+		greatest, before := 1.0, 0.0
 		for _, row := range rows {
-			most = max(most, row[first+2].AsInt())
+			greatest = max(greatest, row[2].AsFloat())
 		}
 		for i, row := range rows {
-			row = row[first:]
-			count := row[2].AsInt()
+			count := row[2].AsFloat()
 			cells := []gridCell{
 				{text: strconv.FormatInt(row[0].AsInt(), 10), style: styleDim},
 				{text: oneLine(row[1].AsString())},
-				{text: humanCount(count), style: styleBold},
-				{bar: float64(count) / float64(max(most, 1)), lost: float64(before) / float64(max(most, 1)), style: styleBar},
+				{text: humanCount(row[2].AsInt()), style: styleBold},
+				{bar: count / greatest, lost: before / greatest, style: styleBar},
 				{text: percentOf(row[3], 1)},
-				{},
-				{text: countOrEmpty(row[5])},
-				{text: countOrEmpty(row[6])},
-				{text: humanOrEmpty(row[8])},
+				{text: percentOf(row[4], 1)},
+				{text: countOrEmpty(row[5].AsInt())},
+				{text: countOrEmpty(row[6].AsInt())},
+				{text: durationOrEmpty(row[8])},
 			}
-			if i > 0 {
-				cells[5].text = percentOf(row[4], 1)
+			if i == 0 {
+				cells[5] = gridCell{}
 			}
-			for i, v := range row[len(funnelColumns):] {
-				cells = append(cells, gridCell{text: humanValue(v, t.Meta.Zone(), timeLayout(t, first+len(funnelColumns)+i), apart[i])})
+			for i, sum := range row[len(funnelColumns):] {
+				cells = append(cells, gridCell{text: humanValue(sum, t.Meta.Zone(), "2006-01-02 15:04:05", sumsApart[i])})
 			}
-			g.add(cells...)
+			p.add(cells...)
 			before = count
-			pending = pending || cells[7].text != ""
-			timed = timed || cells[8].text != ""
+			somePending = somePending || cells[pending].text != ""
+			someMedian = someMedian || cells[median].text != ""
 		}
+	})
+	if !somePending {
+		p.columns[pending].width = hidden
 	}
-	if !timed {
-		g.columns[8].width = hidden
+	if !someMedian {
+		p.columns[median].width = hidden
 	}
-	if !pending {
-		g.columns[7].width = hidden
-	}
-	g.fit(opt.Width)
-	return g.append(dst, opt.Width, opt.Colour), true
-}
-
-// countOrEmpty writes a count, and nothing for 0.
-func countOrEmpty(v event.Value) string {
-	if v.AsInt() == 0 {
-		return ""
-	}
-	return humanCount(v.AsInt())
+	return p.draw(dst, opt), true
 }

@@ -45,6 +45,8 @@ type pathNode struct {
 	branches []pathBranch
 }
 
+func (n *pathNode) hasBranches() bool { return n.branches != nil }
+
 type pathBranch struct {
 	text  string // instead of a node, where there is none
 	node  event.Value
@@ -60,42 +62,38 @@ func appendPaths(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
 	if !hasColumns(t, pathsColumns) {
 		return dst, false
 	}
-	isBack := func(v event.Value) bool { return v.AsInt() <= 0 }
-	back := isBack(t.Rows[0][t.Shape.Groups])
-	if back && !holdsAll(t, t.Shape.Groups, isBack) {
+	back := t.Rows[0][t.Shape.Groups].AsInt() <= 0
+	if !holdsAll(t, t.Shape.Groups, func(v event.Value) bool { return v.AsInt() <= 0 == back }) {
 		return dst, false
 	}
-	g := &grid{columns: []gridColumn{
-		{title: "node", kind: columnName},
-		{title: "paths"},
-		{title: "share", goes: 4},
-		{title: "", kind: columnBar, goes: 3},
-		{title: "users", goes: 1},
-		{title: "avg time", goes: 2},
-	}}
-	lost := false
-	for _, rows := range groupsOf(t) {
-		addGroup(g, t, rows[0])
+	p := newPicture(
+		t,
+		gridColumn{title: "node", kind: columnName},
+		gridColumn{title: "paths"},
+		gridColumn{title: "share", goes: 4},
+		gridColumn{title: "", kind: columnBar, goes: 3},
+		gridColumn{title: "users", goes: 1},
+		gridColumn{title: "avg time", goes: 2},
+	)
+	missing := false
+	p.groups(func(rows [][]event.Value) {
 		incomplete := t.Meta.Truncated || t.Shape.Top > 0 && len(rows) >= t.Shape.Top
-		lost = lost || incomplete
-		if edges := readEdges(t, rows); back {
-			addLayers(g, t, layersBack(edges, int64(t.Shape.Max), incomplete), "←", -1)
+		missing = missing || incomplete
+		if edges := readEdges(rows); back {
+			p.addLayers(layersBack(edges, int64(t.Shape.Max), incomplete), "←", -1)
 		} else {
-			addLayers(g, t, layersOn(edges, int64(t.Shape.Max)), "→", 1)
+			p.addLayers(layersOn(edges, int64(t.Shape.Max)), "→", 1)
 		}
+	})
+	if missing {
+		p.addText("rarer edges may be missing: paths of a node and shares are of the edges shown", styleDim)
 	}
-	if lost {
-		g.addText("", "")
-		g.addText("rarer edges may be missing: paths of a node and shares are of the edges shown", styleDim)
-	}
-	g.fit(opt.Width)
-	return g.append(dst, opt.Width, opt.Colour), true
+	return p.draw(dst, opt), true
 }
 
-func readEdges(t *Table, rows [][]event.Value) []pathEdge {
+func readEdges(rows [][]event.Value) []pathEdge {
 	edges := make([]pathEdge, len(rows))
 	for i, row := range rows {
-		row = row[t.Shape.Groups:]
 		edges[i] = pathEdge{row[0].AsInt(), row[1], row[2], row[3].AsInt(), row[4].AsInt(), row[5]}
 	}
 	return edges
@@ -124,7 +122,7 @@ func layersOn(edges []pathEdge, most int64) []pathLayer {
 }
 
 // layersBack makes the layers of steps 0, -1, …. What of a node's paths came from no other node began
-// there, unless edges are missing. What came before the first of max nodes is not known, so that step
+// there. Where edges are missing that is not known: then steps of which nothing is are left out. What came before the first of max nodes is not known, so that step
 // has no layer, or as the only one no branches.
 func layersBack(edges []pathEdge, most int64, incomplete bool) []pathLayer {
 	var b layerBuilder
@@ -150,6 +148,11 @@ func layersBack(edges []pathEdge, most int64, incomplete bool) []pathLayer {
 				node.branches = append(node.branches, pathBranch{text: pathBegins, count: node.total - came})
 			}
 		}
+	}
+	if incomplete {
+		b.layers = slices.DeleteFunc(b.layers, func(l pathLayer) bool {
+			return l.step < 0 && !slices.ContainsFunc(l.nodes, (*pathNode).hasBranches)
+		})
 	}
 	slices.SortFunc(b.layers, func(a, b pathLayer) int { return cmp.Compare(b.step, a.step) })
 	return b.sorted()
@@ -199,59 +202,67 @@ func (b *layerBuilder) sorted() []pathLayer {
 	return b.layers
 }
 
-// addLayers writes the layers; the arrow leads to the step that lies next further on.
-func addLayers(g *grid, t *Table, layers []pathLayer, arrow string, next int64) {
-	most := int64(1)
+// addLayers writes the layers; the arrow points at the step of the branches, next further on.
+func (p *picture) addLayers(layers []pathLayer, arrow string, next int64) {
+	most := 1.0
 	for _, layer := range layers {
 		for _, node := range layer.nodes {
-			most = max(most, node.total)
+			most = max(most, float64(node.total))
 		}
 	}
-	part := func(count int64) float64 { return float64(count) / float64(most) }
 	for i, layer := range layers {
 		if i > 0 {
-			g.addText("", "")
+			p.addText("", "")
 		}
 		heading := fmt.Sprintf("step %d", layer.step)
-		if slices.ContainsFunc(layer.nodes, func(n *pathNode) bool { return n.branches != nil }) {
+		if slices.ContainsFunc(layer.nodes, (*pathNode).hasBranches) {
 			heading += fmt.Sprintf(" %s %d", arrow, layer.step+next)
 		}
-		g.addText(heading, styleDim)
+		p.addText(heading, styleDim)
 		all := 0.0
 		for _, node := range layer.nodes {
 			all += float64(node.total)
 		}
 		for _, node := range layer.nodes {
-			g.add(
-				gridCell{text: humanNode(t, node.value), style: styleBold},
-				gridCell{text: humanCount(node.total), style: styleBold},
-				gridCell{text: percent(ratio(float64(node.total), all), 1)},
-				gridCell{bar: part(node.total), style: styleBar},
-				gridCell{}, gridCell{},
-			)
-			for i, branch := range node.branches {
-				tree := "├─ "
-				if i == len(node.branches)-1 {
-					tree = "└─ "
-				}
-				cells := []gridCell{
-					{text: tree + branch.text, style: styleDim},
-					{text: humanCount(branch.count)},
-					{text: percent(ratio(float64(branch.count), float64(node.total)), 1)},
-					{bar: part(branch.count), style: styleSoft},
-					{text: countOrEmpty(event.Int(branch.users))},
-					{text: humanOrEmpty(branch.time)},
-				}
-				if branch.text == "" {
-					cells[0] = gridCell{text: tree + humanNode(t, branch.node)}
-				}
-				g.add(cells...)
-			}
+			p.addNode(node, all, most)
 		}
 	}
 }
 
-// humanNode writes what a path went through.
-func humanNode(t *Table, v event.Value) string {
-	return humanKey(v, t.Meta.Zone(), "2006-01-02 15:04:05")
+// addNode writes a node, as a share of all paths of its step, and its branches, as shares of its own.
+// The longest bar stands for most paths.
+func (p *picture) addNode(node *pathNode, all, most float64) {
+	total := float64(node.total)
+	p.add(
+		gridCell{text: p.nodeText(node.value), style: styleBold},
+		gridCell{text: humanCount(node.total), style: styleBold},
+		gridCell{text: percent(ratio(total, all), 1)},
+		gridCell{bar: total / most, style: styleBar},
+		gridCell{},
+		gridCell{},
+	)
+	for i, branch := range node.branches {
+		name := gridCell{text: branch.text, style: styleDim}
+		if branch.text == "" {
+			name = gridCell{text: p.nodeText(branch.node)}
+		}
+		if i < len(node.branches)-1 {
+			name.text = "├─ " + name.text
+		} else {
+			name.text = "└─ " + name.text
+		}
+		count := float64(branch.count)
+		p.add(
+			name,
+			gridCell{text: humanCount(branch.count)},
+			gridCell{text: percent(ratio(count, total), 1)},
+			gridCell{bar: count / most, style: styleSoft},
+			gridCell{text: countOrEmpty(branch.users)},
+			gridCell{text: durationOrEmpty(branch.time)},
+		)
+	}
+}
+
+func (p *picture) nodeText(v event.Value) string {
+	return humanKey(v, p.Meta.Zone(), "2006-01-02 15:04:05")
 }

@@ -13,69 +13,71 @@ var retentionColumns = []want{
 	{"size", isNumberOrNull},
 }
 
-// retention is a retention's table while it is drawn.
+// retention is how the cells of a table are drawn. Its rows are without the columns of the groups:
+// cohort, size, cells.
 type retention struct {
-	*Table
-	first    int       // the first cell's column
+	cells    Cells
 	periods  []int     // numbers of the cells' columns
-	greatest []float64 // what has the deepest shade, for each column
+	greatest []float64 // what has the deepest shade, for each cell of a row
+	decimals int       // of shares
+	blocks   bool      // shades are blocks beside the numbers
+	colour   bool      // shades are the ground of the cells
 }
 
 // appendRetention draws a line for each cohort: its time, its size, and a cell for each period,
 // shaded: with a coloured ground, or without colours by a block beside the number. The mean is set
 // apart by a rule.
 func appendRetention(dst []byte, t *Table, opt TextOptions) ([]byte, bool) {
-	r := &retention{Table: t, first: t.Shape.Groups + len(retentionColumns)}
-	if !hasColumns(t, retentionColumns) || !r.readPeriods() {
+	periods, ok := periodsOf(t)
+	if !ok || !hasColumns(t, retentionColumns) {
 		return dst, false
 	}
-	r.measure()
-	// Where all cells do not fit, decimals go first, then the blocks beside the numbers, then columns.
-	g := r.grid(1, true, opt.Colour)
-	if g.measure(); g.total(nameWidthMin) > opt.Width {
-		g = r.grid(0, true, opt.Colour)
+	r := &retention{cells: t.Shape.Cells, periods: periods, decimals: 1, blocks: !opt.Colour, colour: opt.Colour}
+	r.measure(t)
+	// Where all cells do not fit, decimals go first, then the blocks, then the last cells.
+	p := r.picture(t)
+	if !p.fits(opt.Width) {
+		r.decimals = 0
+		p = r.picture(t)
 	}
-	if g.measure(); g.total(nameWidthMin) > opt.Width {
-		g = r.grid(0, false, opt.Colour)
+	if r.blocks && !p.fits(opt.Width) {
+		r.blocks = false
+		p = r.picture(t)
 	}
-	if gone := g.fit(opt.Width); len(gone) > 0 {
-		g.addText("", "")
-		g.addText("no room for "+strings.TrimSpace(gone[len(gone)-1])+" and later", styleDim)
-	}
-	return g.append(dst, opt.Width, opt.Colour), true
+	return p.draw(dst, opt), true
 }
 
-// readPeriods reports whether the columns behind the size are those of cells.
-func (r *retention) readPeriods() bool {
-	for c := r.first; c < len(r.Columns); c++ {
-		period, err := strconv.Atoi(strings.TrimPrefix(r.Columns[c].Name, "p"))
-		if err != nil || r.Columns[c].Name != "p"+strconv.Itoa(period) || !holdsAll(r.Table, c, isNumberOrNull) {
-			return false
+// periodsOf returns the numbers of the columns behind the size, and whether these are all cells.
+func periodsOf(t *Table) (periods []int, ok bool) {
+	for c := t.Shape.Groups + len(retentionColumns); c < len(t.Columns); c++ {
+		period, err := strconv.Atoi(strings.TrimPrefix(t.Columns[c].Name, "p"))
+		if err != nil || t.Columns[c].Name != "p"+strconv.Itoa(period) || !holdsAll(t, c, isNumberOrNull) {
+			return nil, false
 		}
-		r.periods = append(r.periods, period)
+		periods = append(periods, period)
 	}
-	return len(r.periods) > 0
+	return periods, len(periods) > 0
 }
 
 // measure finds the greatest value of each column or, as shares compare with each other, of all.
 // Means have no say.
-func (r *retention) measure() {
+func (r *retention) measure(t *Table) {
 	r.greatest = make([]float64, len(r.periods))
 	all := 0.0
-	for _, row := range r.Rows {
-		if !row[r.first-2].Exists() {
-			continue
-		}
+	for _, row := range t.Rows {
+		row = row[t.Shape.Groups:]
 		for i := range r.periods {
-			if v := r.value(row, i); v > r.greatest[i] {
-				r.greatest[i] = v
-				if !r.whole(i) {
-					all = max(all, v)
-				}
+			v := r.value(row, i)
+			if !row[0].Exists() || !(v > 0) {
+				continue
+			}
+			r.greatest[i] = max(r.greatest[i], v)
+			if !r.isCohort(i) {
+				all = max(all, v)
 			}
 		}
 	}
-	if r.Shape.Cells == CellsCount {
+	if r.cells == CellsCount {
 		for i := range r.greatest {
 			r.greatest[i] = all
 		}
@@ -84,75 +86,75 @@ func (r *retention) measure() {
 
 // value is what cell i of a row shows: a share, a sum or a mean; not a number where there is none.
 func (r *retention) value(row []event.Value, i int) float64 {
-	v, size := row[r.first+i], row[r.first-1]
+	v, size := row[2+i], row[1]
 	switch {
-	case !v.IsNumber():
+	case !v.IsNumber(), r.cells == CellsCount && !size.IsNumber():
 		return math.NaN()
-	case r.Shape.Cells != CellsCount:
-		return v.AsFloat()
-	case !size.IsNumber():
-		return math.NaN()
-	default:
+	case r.cells == CellsCount:
 		return ratio(v.AsFloat(), size.AsFloat())
+	default:
+		return v.AsFloat()
 	}
 }
 
-// whole reports whether cell i is the cohort itself.
-func (r *retention) whole(i int) bool { return r.Shape.Cells == CellsCount && r.periods[i] == 0 }
+// isCohort reports whether cell i counts the cohort itself.
+func (r *retention) isCohort(i int) bool { return r.cells == CellsCount && r.periods[i] == 0 }
 
-func (r *retention) grid(decimals int, blocks, colour bool) *grid {
-	g := &grid{columns: []gridColumn{{title: "cohort", kind: columnName}, {title: "size"}}}
+func (r *retention) picture(t *Table) *picture {
+	p := newPicture(t, gridColumn{title: "cohort", kind: columnLabel}, gridColumn{title: "size"})
 	for i, period := range r.periods {
-		column := gridColumn{title: "p" + strconv.Itoa(period), goes: len(r.periods) - i}
-		switch {
-		case colour:
-			column.title, column.tight = " "+column.title+" ", true
-		case blocks && !r.whole(i):
-			column.title += "  "
-		}
-		g.columns = append(g.columns, column)
+		p.columns = append(p.columns, gridColumn{
+			title: r.padded(i, "p"+strconv.Itoa(period), shadeBlocks[0]), tight: r.colour, goes: len(r.periods) - i,
+		})
 	}
-	layout := r.layout()
-	for _, rows := range groupsOf(r.Table) {
-		addGroup(g, r.Table, rows[0])
+	layout := t.layout()
+	p.groups(func(rows [][]event.Value) {
 		for _, row := range rows {
 			cells := []gridCell{
-				{text: humanValue(row[r.first-2], r.Meta.Zone(), layout, false)},
-				{text: shortNumber(row[r.first-1]), style: styleBold},
+				{text: humanValue(row[0], t.Meta.Zone(), layout, false)},
+				{text: shortNumber(row[1]), style: styleBold},
 			}
-			if !row[r.first-2].Exists() {
-				g.addRule()
+			if !row[0].Exists() {
+				p.addRule()
 				cells[0] = gridCell{text: "mean", style: styleBold}
 			}
 			for i := range r.periods {
-				cells = append(cells, r.cell(row, i, decimals, blocks, colour))
+				cells = append(cells, r.cell(row, i))
 			}
-			g.add(cells...)
+			p.add(cells...)
 		}
-	}
-	return g
+	})
+	return p
 }
 
-func (r *retention) cell(row []event.Value, i, decimals int, blocks, colour bool) gridCell {
-	if !row[r.first+i].Exists() {
+func (r *retention) cell(row []event.Value, i int) gridCell {
+	if !row[2+i].Exists() {
 		return gridCell{}
 	}
 	value := r.value(row, i)
-	text := shortNumber(row[r.first+i])
-	if r.Shape.Cells == CellsCount {
-		text = percent(value, decimals)
+	text := shortNumber(row[2+i])
+	if r.cells == CellsCount {
+		text = percent(value, r.decimals)
 	}
 	part := value / r.greatest[i]
+	if r.isCohort(i) {
+		part = 0
+	}
+	return gridCell{
+		text:  r.padded(i, text, shadeBlocks[shade(part, len(shadeBlocks)-1)]),
+		style: shadeStyles[shade(part, len(shadeStyles)-1)],
+	}
+}
+
+// padded makes room around the text of column i: for the ground, or for a block.
+func (r *retention) padded(i int, text, block string) string {
 	switch {
-	case colour && r.whole(i):
-		return gridCell{text: " " + text + " "}
-	case colour:
-		return gridCell{text: " " + text + " ", style: shadeStyles[shade(part, len(shadeStyles)-1)]}
-	case blocks && !r.whole(i):
-		block := shadeBlocks[shade(part, len(shadeBlocks)-1)]
-		return gridCell{text: text + block}
+	case r.colour:
+		return " " + text + " "
+	case r.blocks && !r.isCohort(i):
+		return text + block
 	default:
-		return gridCell{text: text}
+		return text
 	}
 }
 
