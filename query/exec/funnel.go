@@ -232,6 +232,7 @@ type funnelWorker struct {
 	w      *streamWorker
 	m      *matcher
 	plain  *plainMatcher // nil where the pattern needs more
+	fast   *fastFunnel   // nil where the funnel needs more
 	set    groupSet
 	groups []*funnelGroup
 	other  int // the group of folded ones, -1 while there is none
@@ -282,7 +283,13 @@ func (r *funnelRun) newWorker(w *streamWorker) *funnelWorker {
 		f.plain = newPlainMatcher(f.m)
 	}
 	f.gids = make([]uint32, len(r.by))
+	f.fast = newFastFunnel(f)
 	return f
+}
+
+// pieces implements pieceConsumer.
+func (f *funnelWorker) pieces(c *chunk, pieces []piece) (bool, error) {
+	return f.fast != nil && f.fast.user(c, pieces), nil
 }
 
 // keysOf returns the keys of a group.

@@ -13,6 +13,7 @@ import (
 type streamWorker struct {
 	*stream
 	consumer streamConsumer
+	quick    pieceConsumer // the consumer, if it is one
 	cursors  []*streamCursor
 	ids      []*interner   // by column: the values behind the numbers; 0 is no value
 	actors   []event.Value // where users are not dense: who they are by number
@@ -198,6 +199,11 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 // handUser calls the consumer for the user of some pieces.
 func (w *streamWorker) handUser(pieces []piece) error {
 	r, c := &w.rows, &w.chunk
+	if w.quick != nil {
+		if done, err := w.quick.pieces(c, pieces); done || err != nil {
+			return err
+		}
+	}
 	r.user = pieces[0].user
 	if len(pieces) == 1 {
 		p := pieces[0]
