@@ -13,15 +13,14 @@ import (
 // looked for, with the events it takes.
 type fastFunnel struct {
 	f      *funnelWorker
-	masks  []uint64 // by class: the steps that its events match
-	known  uint32   // classes with a mask
-	starts []int64  // by step: the latest start that has reached it
-	cursor []int32
+	masks  []uint64  // by class: the steps that its events match
+	known  uint32    // classes with a mask
+	starts [64]int64 // by step: the latest start that has reached it
+	cursor [64]int32
 
-	times  []int64 // of the user at hand
-	steps  []uint64
-	places []uint32 // in the chunk
-	best   best
+	times []int64 // of the user at hand
+	steps []uint64
+	best  best
 }
 
 // newFastFunnel returns nil where the funnel needs more.
@@ -34,7 +33,7 @@ func newFastFunnel(f *funnelWorker) *fastFunnel {
 		return nil
 	}
 	n := len(p.steps)
-	return &fastFunnel{f: f, starts: make([]int64, n), cursor: make([]int32, n), best: best{ok: true, a: attempt{at: make([]int32, n)}}}
+	return &fastFunnel{f: f, best: best{ok: true, a: attempt{at: make([]int32, n)}}}
 }
 
 // learn makes the masks of the classes seen so far.
@@ -55,6 +54,7 @@ func (q *fastFunnel) learn() {
 	}
 }
 
+// noStart stands in starts for a step that no attempt has reached.
 const noStart = math.MinInt64
 
 // user counts the user of some pieces; done is false where there is more to him: simultaneous events,
@@ -62,56 +62,78 @@ const noStart = math.MinInt64
 func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
 	f := q.f
 	rng, within := f.r.rng, f.r.p.within
-	starts := q.starts
-	for k := range starts {
+	starts := &q.starts
+	last := len(f.r.p.steps) - 1
+	for k := range starts[:last+1] {
 		starts[k] = noStart
 	}
-	last, deepest := len(starts)-1, -1
+	n := 0
+	for _, p := range pieces {
+		n += int(p.to - p.from)
+	}
+	if cap(q.times) < n {
+		q.times, q.steps = make([]int64, 2*n), make([]uint64, 2*n)
+	}
+	times, steps := q.times[:n], q.steps[:n]
+	deepest, at := -1, 0
 	group := -1 // where the start that gives the group is
 	before := int64(math.MinInt64)
-	times, steps, places := q.times[:0], q.steps[:0], q.places[:0]
-pieces:
 	for _, p := range pieces {
-		for i := p.from; i < p.to; i++ {
-			at, class := c.times[i], c.class[i]
-			if at <= before && len(times) > 0 {
+		moments, classes := c.times[p.from:p.to], c.class[p.from:p.to]
+		for i, now := range moments {
+			class := classes[i]
+			if now <= before && at > 0 {
 				return false
 			}
-			before = at
+			before = now
 			if class >= q.known {
 				q.learn()
 			}
 			mask := q.masks[class]
-			times, steps, places = append(times, at), append(steps, mask), append(places, i)
+			times[at], steps[at] = now, mask
+			at++
 			for rest := mask &^ 1; rest != 0; {
 				k := leading(rest)
 				rest &^= 1 << k
-				if start := starts[k-1]; start != noStart && at-start <= within {
-					starts[k] = start
+				if start := starts[(k-1)&63]; start != noStart && now-start <= within {
+					starts[k&63] = start
 					deepest = max(deepest, k)
 				}
 			}
-			if mask&1 != 0 && rng.Contains(at) {
-				starts[0] = at
-				deepest = max(deepest, 0)
-				if group < 0 {
-					group = int(i)
-				} else if !q.sameGroup(c, group, int(i)) {
-					return false
-				}
+			if mask&1 == 0 || now < rng.From || now >= rng.To && rng.To != noLimit {
+				continue
 			}
-			if deepest == last && len(f.r.by) == 0 {
-				break pieces
+			starts[0] = now
+			deepest = max(deepest, 0)
+			if place := int(p.from) + i; group < 0 {
+				group = place
+			} else if !q.sameGroup(c, group, place) {
+				return false
 			}
 		}
+		if deepest == last && len(f.r.by) == 0 {
+			break
+		}
 	}
-	q.times, q.steps, q.places = times, steps, places
+	q.times, q.steps = times[:at], steps[:at]
 	if deepest < 0 {
 		return true
 	}
 	q.find(deepest)
-	q.count(c, pieces[0].user)
+	q.count(c, pieces)
 	return true
+}
+
+// place returns where in the chunk the i-th event of some pieces is.
+func place(pieces []piece, i int32) int32 {
+	for _, p := range pieces {
+		if n := int32(p.to - p.from); i >= n {
+			i -= n
+			continue
+		}
+		return int32(p.from) + i
+	}
+	return -1
 }
 
 // sameGroup reports whether two starts are in one group.
@@ -124,12 +146,11 @@ func (q *fastFunnel) sameGroup(c *chunk, i, j int) bool {
 	return true
 }
 
-// find puts the attempt of the earliest start that gets as deep as the deepest into best, by places in the
-// chunk. As starts come in order, the event found for a step only ever moves on.
+// find puts the attempt of the earliest start that gets as deep as the deepest into best. As starts come in order, the event found for a step only ever moves on.
 func (q *fastFunnel) find(deepest int) {
 	rng := q.f.r.rng
 	a := &q.best.a
-	clear(q.cursor)
+	clear(q.cursor[:deepest+1])
 	for start, mask := range q.steps {
 		if mask&1 == 0 || !rng.Contains(q.times[start]) {
 			continue
@@ -154,32 +175,31 @@ func (q *fastFunnel) find(deepest int) {
 			continue
 		}
 		a.deadline, a.furthest = deadline, deepest
-		a.events, a.steps = a.events[:0], a.steps[:0]
-		for k := range a.at {
-			if k > deepest {
-				a.at[k] = -1
-				continue
-			}
-			a.at[k] = int32(q.places[a.at[k]])
-			a.events, a.steps = append(a.events, a.at[k]), append(a.steps, int32(k))
+		for k = deepest + 1; k < len(a.at); k++ {
+			a.at[k] = -1
 		}
-		a.start = a.at[0]
 		return
 	}
 }
 
-// count counts the attempt found.
-func (q *fastFunnel) count(c *chunk, user uint32) {
-	f := q.f
-	f.part = userRows{user: user, times: c.times, class: c.class, keys: c.keys}
+// count counts the attempt found, whose events are turned into places in the chunk.
+func (q *fastFunnel) count(c *chunk, pieces []piece) {
+	f, a := q.f, &q.best.a
+	f.part = userRows{user: pieces[0].user, times: c.times, class: c.class, keys: c.keys}
 	f.m.r = &f.part
-	q.best.furthest, q.best.taken = q.best.a.furthest, q.best.a.furthest+1
+	a.events, a.steps = a.events[:0], a.steps[:0]
+	for k, at := range a.at[:a.furthest+1] {
+		a.at[k] = place(pieces, at)
+		a.events, a.steps = append(a.events, a.at[k]), append(a.steps, int32(k))
+	}
+	a.start = a.at[0]
+	q.best.furthest, q.best.taken = a.furthest, a.furthest+1
 	q.best.key.group = 0
 	if len(f.r.by) > 0 {
-		q.best.key.group = f.startGroup(int(q.best.a.start))
+		q.best.key.group = f.startGroup(int(a.start))
 	} else if len(f.groups) == 0 {
 		f.groups = append(f.groups, f.r.newGroup())
 	}
 	f.count(&q.best)
-	f.list(user)
+	f.list(pieces[0].user)
 }
