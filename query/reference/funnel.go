@@ -277,13 +277,27 @@ func (f *funnel) entry(user event.Value, attempts ...*attempt) *entry {
 // attempts returns those that start with one event: one, or with `open` one for every step that it can
 // start.
 func (f *funnel) attempts(events []*row, at int, may demand, used map[int]bool) []*attempt {
-	start := events[at]
-	held := keysOf(start, f.hold)
-	if !f.in.inRange(start.event.Time) || slices.Contains(held, event.Null) {
+	if !f.in.inRange(events[at].event.Time) || slices.Contains(keysOf(events[at], f.hold), event.Null) {
 		return nil
 	}
+	s := f.search(events, at, may, used)
+	var list []*attempt
+	for step := range f.steps {
+		if c := s.best(s.begin(at, step)); c != nil {
+			list = append(list, &attempt{s, c, s.times(c), s.spoilt(c)})
+		}
+		if !f.Open {
+			break
+		}
+	}
+	return list
+}
+
+// search prepares to look for the chains that begin with one event.
+func (f *funnel) search(events []*row, at int, may demand, used map[int]bool) *search {
+	held := keysOf(events[at], f.hold)
 	s := &search{
-		pattern: f.pattern, events: events, deadline: later(start.event.Time, f.Within), used: used,
+		pattern: f.pattern, events: events, deadline: later(events[at].event.Time, f.Within), used: used,
 		may: func(step int, x *row) bool { return may(step, x) && slices.Equal(keysOf(x, f.hold), held) },
 	}
 	for i, matches := range f.excepts {
@@ -295,16 +309,7 @@ func (f *funnel) attempts(events []*row, at int, may demand, used map[int]bool) 
 		}
 		s.excepts = append(s.excepts, e)
 	}
-	var list []*attempt
-	for step := range f.steps {
-		if c := s.best(s.begin(at, step)); c != nil {
-			list = append(list, &attempt{s, c, s.times(c), s.spoilt(c)})
-		}
-		if !f.Open {
-			break
-		}
-	}
-	return list
+	return s
 }
 
 // couldHold reports whether an event has no other value than those held.
