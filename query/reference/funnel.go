@@ -202,7 +202,8 @@ func (f *funnel) covering(e *entry, step int) *attempt {
 	case !f.Open:
 		return nil
 	}
-	return f.counted(slices.DeleteFunc(slices.Clone(e.attempts), func(a *attempt) bool { return a.spoilt || !a.took(step) }))
+	others := slices.Clone(e.attempts)
+	return f.counted(slices.DeleteFunc(others, func(a *attempt) bool { return a.spoilt || !a.took(step) }))
 }
 
 // table makes the rows of the funnel itself: one for each step of each group.
