@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"math"
 	"slices"
 
 	"cairn/engine/event"
@@ -130,6 +129,9 @@ func (f *funnel) trend(s *syntax.Trend) (*rows, error) {
 	}
 	out := f.in.newResult(f.keys, syntax.TrendColumns[:])
 	for i, g := range f.groups {
+		if len(f.By) > 0 && len(cells[i]) == 0 {
+			continue
+		}
 		for _, at := range starts {
 			n := cells[i][at]
 			if n == nil {
@@ -177,7 +179,7 @@ func (f *funnel) times(s *syntax.Times) *rows {
 		names = append(slices.Clone(names), "hist")
 	}
 	out := f.in.newResult(f.keys, names)
-	for _, g := range f.groups {
+	for _, g := range f.shown() {
 		var times []event.Value
 		for _, e := range g.counted() {
 			if a := e.best; a.took(from) && a.took(to) {
@@ -194,12 +196,4 @@ func (f *funnel) times(s *syntax.Times) *rows {
 		out.put(values...)
 	}
 	return out
-}
-
-// lastInstant is the last instant of a range.
-func lastInstant(rng event.TimeRange) int64 {
-	if rng.To == math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return rng.To - 1
 }
