@@ -25,15 +25,27 @@ type activity struct {
 
 // cut makes the periods.
 func (a *activity) cut(ctx context.Context, pos syntax.Pos, every syntax.Span) error {
-	p, err := a.x.newPeriods(ctx, a.feed, pos, every, func() ([]int64, error) {
+	return a.cutWith(ctx, pos, every, func() ([]int64, error) {
 		spec := &streamSpec{rng: a.rng}
 		spec.selector(syntax.FirstNone, a.selector)
 		return a.x.matchExtent(ctx, a.feed, spec, func(*streamWorker) func(r *userRows, i int) bool {
 			return func(*userRows, int) bool { return true }
 		})
 	})
+}
+
+// cutCoarsely is cut that reads no events: where it would have to it returns errFar.
+func (a *activity) cutCoarsely(ctx context.Context, pos syntax.Pos, every syntax.Span) error {
+	return a.cutWith(ctx, pos, every, func() ([]int64, error) { return nil, errFar })
+}
+
+func (a *activity) cutWith(ctx context.Context, pos syntax.Pos, every syntax.Span, exact func() ([]int64, error)) error {
+	p, err := a.x.newPeriods(ctx, a.feed, pos, every, exact)
+	if err != nil {
+		return err
+	}
 	a.periods, a.first, a.last = p, p.n, -1
-	return err
+	return nil
 }
 
 // read calls take for every user, with his periods in ascending order; -1 is the one before the first. It
