@@ -3,7 +3,6 @@ package exec
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"cairn/engine/event"
 	"cairn/query/syntax"
@@ -115,18 +114,15 @@ func (a *activity) userPeriodTable(ctx context.Context, list []userPeriod, colum
 	if err := a.x.Budget.Err(); err != nil {
 		return nil, err
 	}
-	users, err := rankUsers(a.feed, a.workers, len(list), func(i int) uint32 { return list[i].user })
+	users, err := orderByUser(a.feed, a.workers, len(list), func(i int) uint32 { return list[i].user })
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b userPeriod) int {
-		return cmp.Or(cmp.Compare(users.rank(a.user), users.rank(b.user)), cmp.Compare(a.place, b.place), cmp.Compare(a.state, b.state))
+	t.rows = make([]row, 0, len(list))
+	err = users.each(ctx, func(i, j int32) int {
+		return cmp.Compare(list[i].place, list[j].place) // a user has one state in a period
+	}, func(name event.Value, i int32) {
+		t.rows = append(t.rows, row{values: append([]event.Value{name}, values(list[i])...)})
 	})
-	for i, p := range list {
-		if err := interrupted(ctx, i); err != nil {
-			return nil, err
-		}
-		t.rows = append(t.rows, row{values: append([]event.Value{users.name(p.user)}, values(p)...)})
-	}
-	return t, nil
+	return t, err
 }

@@ -138,10 +138,10 @@ func (r *stickinessRun) fromBitmaps(ctx context.Context, s *syntax.Stickiness) (
 	for _, users := range active.users {
 		tally.add(users)
 	}
-	tally.each(func(id uint32, n int) {
-		r.users[n]++
-		if r.listing {
-			r.members = append(r.members, userPeriod{user: id, place: int32(n)})
+	tally.each(func(first uint32, set uint64, n int) {
+		r.users[n] += int64(bits.OnesCount64(set))
+		for ; r.listing && set != 0; set &= set - 1 {
+			r.members = append(r.members, userPeriod{user: first + uint32(bits.TrailingZeros64(set)), place: int32(n)})
 		}
 	})
 	r.x.Budget.Add("users by period", 12*len(r.members))
@@ -170,20 +170,29 @@ func (t *userTally) add(users userBits) {
 	}
 }
 
-// each calls f for every user who is in a set at all.
-func (t *userTally) each(f func(id uint32, n int)) {
+// each calls f with all users of each count but 0, in sets of up to 64: as bits, with the id that the lowest
+// stands for.
+func (t *userTally) each(f func(first uint32, set uint64, n int)) {
+	digits := make([]uint64, len(t.planes)) // of 64 users
+	var split func(set uint64, k, n, i int)
+	split = func(set uint64, k, n, i int) {
+		switch {
+		case set == 0:
+		case k < 0:
+			if n > 0 {
+				f(uint32(i)<<6, set, n)
+			}
+		default:
+			split(set&digits[k], k-1, n|1<<k, i)
+			split(set&^digits[k], k-1, n, i)
+		}
+	}
 	for i := range t.planes[0] {
 		any := uint64(0)
-		for _, plane := range t.planes {
+		for k, plane := range t.planes {
+			digits[k] = plane[i]
 			any |= plane[i]
 		}
-		for ; any != 0; any &= any - 1 {
-			bit := bits.TrailingZeros64(any)
-			n := 0
-			for k, plane := range t.planes {
-				n |= int(plane[i]>>bit&1) << k
-			}
-			f(uint32(i<<6+bit), n)
-		}
+		split(any, len(digits)-1, 0, i)
 	}
 }
