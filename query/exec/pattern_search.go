@@ -221,7 +221,7 @@ func (s *search) tried(e, first int) bool {
 		return false
 	}
 	for i := first; i < e; i++ {
-		if m.r.class[i] != m.r.class[e] || s.uses(i) {
+		if m.r.class[i] != m.r.class[e] || s.uses(i) || m.used != nil && m.used[i] {
 			continue
 		}
 		same := true
