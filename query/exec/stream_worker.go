@@ -500,7 +500,7 @@ func both(a, b *bound) *bound {
 // looks at more.
 func (x *Execution) nameTable(c *condition, v *view) (table []bool, ok bool, err error) {
 	n := len(v.info.Events)
-	if c == nil {
+	if c == nil || c == always {
 		return fullTable(n), true, nil
 	}
 	switch c.op {
