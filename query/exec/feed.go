@@ -466,12 +466,12 @@ func (s *stream) runSorted(ctx context.Context, by []syntax.Expr, newConsumer fu
 			to++
 		}
 		wait.Add(1)
-		go func() {
+		go func(from int) {
 			defer wait.Done()
 			if err := g.handOut(ctx, w, from, to); err != nil {
 				cancel(err)
 			}
-		}()
+		}(from)
 		from = to
 	}
 	wait.Wait()
