@@ -43,7 +43,7 @@ func TestRandomBehavioursAgreeWithTheReference(t *testing.T) {
 			}
 			got, gotErr := query.Run(context.Background(), source, text, withEnv(drawOptions(t), env))
 			if diff := querytest.Difference(want, wantErr, got, gotErr); diff != "" {
-				t.Fatalf("%s\n%s", text, diff)
+				t.Fatalf("%s%s\n%s", querytest.EventText(events), text, diff)
 			}
 			if !slices.Equal(want.Meta.Warnings, got.Meta.Warnings) {
 				t.Fatalf("%s\nwarnings %q, want %q", text, got.Meta.Warnings, want.Meta.Warnings)
@@ -70,7 +70,7 @@ func TestRandomBehavioursOnEngine(t *testing.T) {
 		}
 		got, gotErr := e.Query(text, querytest.RandomEnv())
 		if diff := querytest.Difference(want, wantErr, got, gotErr); diff != "" {
-			t.Fatalf("%s\n%s", text, diff)
+			t.Fatalf("%s%s\n%s", querytest.EventText(events), text, diff)
 		}
 	})
 }

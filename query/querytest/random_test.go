@@ -1,6 +1,7 @@
 package querytest
 
 import (
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -58,4 +59,18 @@ func answer(t *rapid.T, text string, events []event.Event) string {
 		t.Fatalf("%s\n%v", text, err)
 	}
 	return Text(got)
+}
+
+// Events are written as they are read.
+func TestEventText(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := RandomEvents(t)
+		got, err := ParseEvents(EventText(events))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != len(events) || len(events) > 0 && !reflect.DeepEqual(got, events) {
+			t.Fatalf("%s\nis read as\n%s", EventText(events), EventText(got))
+		}
+	})
 }
