@@ -33,41 +33,50 @@ type funnelRun struct {
 func (x *Execution) funnel(ctx context.Context, f feed, s *syntax.Funnel, view syntax.Stage) (*table, error) {
 	r := &funnelRun{x: x, feed: f, stage: s, view: view, rng: f.bounds(), session: -1}
 	r.compile()
+	if s.Top == 0 {
+		groups, err := r.run(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return r.table(ctx, r.shown(groups))
+	}
+	// Which groups are the top ones, the funnel itself says, whatever the view.
+	bins := r.bins
+	r.view, r.bins = nil, nil
 	groups, err := r.run(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if s.Top > 0 && len(groups) > s.Top {
-		sortByCount(groups)
+	slices.SortStableFunc(groups, func(a, b *funnelGroup) int { return cmp.Compare(b.counts[0], a.counts[0]) })
+	rank := map[string]int{}
+	for i, g := range groups {
+		rank[tupleName(g.keys)] = i
+	}
+	r.view, r.bins = view, bins
+	if len(groups) > s.Top {
 		r.top = map[string]bool{}
 		for _, g := range groups[:s.Top] {
 			r.top[tupleName(g.keys)] = true
 		}
+	}
+	if r.top != nil || view != nil {
 		if groups, err = r.run(ctx); err != nil {
 			return nil, err
 		}
-	}
-	if s.Top > 0 {
-		sortByCount(groups)
-	}
-	return r.table(ctx, groups)
-}
-
-// sortByCount orders groups by how many got to the first step, the folded ones last.
-func sortByCount(groups []*funnelGroup) {
-	slices.SortStableFunc(groups, func(a, b *funnelGroup) int {
-		if a.folded != b.folded {
-			return cmp.Compare(boolInt(a.folded), boolInt(b.folded))
+		rankOf := func(g *funnelGroup) int {
+			if g.folded {
+				return len(rank)
+			}
+			return rank[tupleName(g.keys)]
 		}
-		return cmp.Compare(b.counts[0], a.counts[0])
-	})
+		slices.SortStableFunc(groups, func(a, b *funnelGroup) int { return cmp.Compare(rankOf(a), rankOf(b)) })
+	}
+	return r.table(ctx, r.shown(groups))
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
+// shown returns the groups that have anybody; without `by` there is always one.
+func (r *funnelRun) shown(groups []*funnelGroup) []*funnelGroup {
+	return slices.DeleteFunc(groups, func(g *funnelGroup) bool { return len(r.by) > 0 && !g.any })
 }
 
 func (r *funnelRun) compile() {
@@ -106,7 +115,7 @@ func (r *funnelRun) compile() {
 	}
 }
 
-// run makes a pass and returns the groups that have anybody, by their keys.
+// run makes a pass and returns the groups, by their keys.
 func (r *funnelRun) run(ctx context.Context) ([]*funnelGroup, error) {
 	workers, err := r.feed.run(ctx, r.spec, func(w *streamWorker) (streamConsumer, error) { return r.newWorker(w), nil })
 	if err != nil {
@@ -137,7 +146,6 @@ func (r *funnelRun) run(ctx context.Context) ([]*funnelGroup, error) {
 	if err := r.nameKeys(list); err != nil {
 		return nil, err
 	}
-	list = slices.DeleteFunc(list, func(g *funnelGroup) bool { return len(r.by) > 0 && !g.any })
 	slices.SortFunc(list, func(a, b *funnelGroup) int { return compareRows(a.keys, b.keys) })
 	return list, nil
 }
