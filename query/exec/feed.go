@@ -31,6 +31,7 @@ type streamSpec struct {
 	rng       event.TimeRange // which events
 	selectors []stepSelector
 	columns   []syntax.Expr // as written
+	exact     map[int]bool  // columns in which 1 and 1.0 are two values
 	whole     bool          // events that match no selector too
 	refs      bool
 	by        []syntax.Expr // what stands for the user; nil: the user
@@ -56,12 +57,22 @@ func (s *streamSpec) selector(first syntax.First, sel *syntax.Selector) int {
 // column returns the number of a column, adding it when it is new.
 func (s *streamSpec) column(e syntax.Expr) int {
 	for i, have := range s.columns {
-		if syntax.Equal(have, e) {
+		if !s.exact[i] && syntax.Equal(have, e) {
 			return i
 		}
 	}
 	s.columns = append(s.columns, e)
 	return len(s.columns) - 1
+}
+
+// exactColumn returns the number of a new column in which 1 and 1.0 are two values.
+func (s *streamSpec) exactColumn(e syntax.Expr) int {
+	if s.exact == nil {
+		s.exact = map[int]bool{}
+	}
+	n := len(s.columns)
+	s.columns, s.exact[n] = append(s.columns, e), true
+	return n
 }
 
 // storedFeed feeds stored events.
@@ -94,7 +105,7 @@ func (f *storedFeed) condition(ctx context.Context, s stepSelector) (*condition,
 }
 
 func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
-	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs}
+	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs, exact: spec.exact}
 	for _, sel := range spec.selectors {
 		c, err := f.condition(ctx, sel)
 		if err != nil {
@@ -224,7 +235,7 @@ func (f *tableFeed) test(ctx context.Context, s stepSelector) (func(r *row) bool
 
 func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
 	x, t := f.x, f.t
-	s := &stream{x: x, columns: spec.columns, refs: spec.refs, table: t}
+	s := &stream{x: x, columns: spec.columns, refs: spec.refs, exact: spec.exact, table: t}
 	var tests []func(r *row) bool
 	for _, sel := range spec.selectors {
 		test, err := f.test(ctx, sel)
@@ -543,12 +554,13 @@ func (s *stream) newGatherer(by []syntax.Expr, numbers map[*view]int) (consumer,
 		g.actor.columns = append(g.actor.columns, k)
 		g.actor.ids = k.ids
 	}
-	for _, e := range s.columns {
+	for i, e := range s.columns {
 		in, err := x.newInput(e)
 		if err != nil {
 			return nil, err
 		}
 		k := x.newKeyColumn(in)
+		k.ids.exact = s.exact[i]
 		k.ids.intern(event.Null)
 		g.columns = append(g.columns, k)
 		g.ids = append(g.ids, k.ids)
