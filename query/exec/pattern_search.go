@@ -375,7 +375,7 @@ func (s *search) more(step, count int, members uint64, then func(step, count int
 			return false
 		})
 	}
-	return s.member(step, members, link{strict: st.Strict, sensitive: true}, then)
+	return s.member(step, members, link{strict: st.repeats, sensitive: true}, then)
 }
 
 // member tries to take another member of a group: the earliest event first, whichever member it serves.
