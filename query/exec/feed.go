@@ -477,12 +477,12 @@ func (s *stream) runSorted(ctx context.Context, by []syntax.Expr, newConsumer fu
 			to++
 		}
 		wait.Add(1)
-		go func(from int) {
+		go func() {
 			defer wait.Done()
 			if err := g.handOut(ctx, w, first, to); err != nil {
 				cancel(err)
 			}
-		}(from)
+		}()
 		from = to
 	}
 	wait.Wait()
