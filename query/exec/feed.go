@@ -22,6 +22,9 @@ type feed interface {
 	lookup(ctx context.Context, w []*streamWorker, refs []eventRef, e syntax.Expr) ([]event.Value, error)
 	// bounds is the range of the query; events outside of it may be in the stream.
 	bounds() event.TimeRange
+	// extent returns times of the range between which all its events lie, as far as it has no bounds; none
+	// if it has no events.
+	extent(ctx context.Context) ([]int64, error)
 	// has reports whether a stage before made a column of that name.
 	has(column string) bool
 }
