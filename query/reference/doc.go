@@ -59,8 +59,9 @@
 // alone let events before the range through for lifecycle, session and paths, and events behind it for
 // retention, session and paths; behind any other stage, and behind gap and session, the stream is the
 // rows. Conditions of selectors see the row, columns that stages made first; the name in a selector is
-// the event's own. Stages that count in periods have a row for every period that shares an instant with
-// the range; without bounds, from the first to the last in which something is to be counted.
+// the event's own. What is stored has no such columns: a condition on one finds nothing in history. A stage
+// that counts in periods has a row for every period that shares an instant with the range; without bounds,
+// from the first to the last in which something is to be counted.
 //
 // session. What it adds is about the session's events in the stream; session.number counts a user's
 // sessions in the answer. session.id is the user, "@" and the time of the session's first event in UTC.

@@ -28,7 +28,7 @@ func (c *scope) funnel(s Stage) (*Funnel, error) {
 // hasStep refuses the number of a step that the funnel does not have.
 func (s *Funnel) hasStep(behind Stage, n int) error {
 	if steps := len(s.Pattern.Steps); n > steps {
-		return Errorf(behind.Position(), "%s %d: the funnel has no such step", behind.Keyword(), n).
+		return Errorf(behind.Position(), "the funnel has no step %d", n).
 			WithHint("its steps go from 1 to %d", steps)
 	}
 	return nil

@@ -32,13 +32,40 @@
 //	          | "running" column [ "as" NAME ] { "," … } [ "by" expr { "," expr } ]
 //	          | "fill" [ "0" | "null" | "previous" | "none" ]
 //	          | "users" | "events" | "explain"
+//	          | "gap"
+//	          | "session" { "gap" SPAN | "max" SPAN }
+//	          | "funnel" pattern { fopt }
+//	          | "match" pattern { "within" SPAN | by | "skip" ( "past" | "next" ) }
+//	          | "retention" [ "first" ] one "->" one { ropt }
+//	          | "lifecycle" selector [ "every" SPAN ]
+//	          | "stickiness" selector { "every" SPAN | "min" INT | "at" "least" }
+//	          | "paths" { popt }
+//	          | "trend" SPAN                                right behind a funnel, as the next four
+//	          | "times" [ INT "to" INT ] [ "hist" SPAN { "," SPAN } ]
+//	          | "converted" [ INT ] | "dropped" [ "after" INT ] | "pending"
 //	assign    = NAME "=" expr | expr "as" NAME
 //	rename    = NAME "=" NAME | NAME "as" NAME              new = old, old as new
 //	key       = expr [ "as" NAME ]
+//	by        = "by" key { "," key }
 //	agg       = expr [ "as" NAME ]                          over aggregates, with no column outside of one
 //	aggregate = ( "count" | "users" ) "(" [ expr ] ")" options
 //	          | FUNC "(" expr { "," literal } ")" options
 //	options   = { "if" "(" expr ")" | "over" SPAN }
+//
+//	pattern   = step { arrow step }
+//	step      = [ "first" [ "ever" ] ] one [ quantity ] [ "as" NAME ] | "(" one "&" one { "&" one } ")"
+//	one       = term | "(" selector ")"
+//	quantity  = "{" INT "}" | "{" INT "," "}" | "{" INT "," INT "}" | "+" | "?"
+//	arrow     = ( "->" | "=>" ) [ "[" ( SPAN | bound [ "and" bound ] ) "]" ]
+//	bound     = ( ">" | ">=" | "<" | "<=" ) SPAN            one from below, one from above
+//	fopt      = "within" SPAN | "except" selector [ "between" INT "and" INT ] [ "remove" ] | "hold" expr { "," expr }
+//	          | "count" ( "users" | "totals" | "sessions" ) | "entry" ( "first" | "latest" ) | "increasing" | "open"
+//	          | "sum" "(" expr ")" [ "as" NAME ] [ "," "sum" … ] | by | "top" INT
+//	          | "at" ( [ "step" ] INT | [ "step" ] ( "first" | "last" | "all" ) )
+//	ropt      = "every" SPAN | "for" INT | "brackets" INT { "," INT } | "on" [ "or" ( "after" | "before" ) ] | "streak"
+//	          | "rolling" | "min" INT | ( "sum" | "avg" ) "(" expr ")" | by
+//	popt      = "from" selector | "to" selector | "of" expr | by | "max" INT | "gap" SPAN | "within" SPAN
+//	          | "collapse" "off" | "except" selector | "top" INT | "shortest" INT | "loops" | "dead" "ends"
 //
 //	expr      = and { "or" and }
 //	and       = not { "and" not }
@@ -83,4 +110,33 @@
 //   - On events every name may be a field. Behind stats, top, facets, users and project the columns
 //     are known, and another name is an error. Rows stay events (with fields.NAME, user.NAME, users(),
 //     did) until stats, top, facets or users, also behind project.
+//
+// # Rules of the behavioural stages
+//
+//   - Options stand in any order, each once; except and sum of a funnel, and except of paths, may be
+//     repeated. The printer writes windows and periods always, other options where they are not the default.
+//   - `first` is a keyword wherever a selector follows it, as is `ever` behind it: in `first open`,
+//     `first {x = 1}` and `first ever e`. It is an event where an arrow, a quantifier, `as NAME`, a complete
+//     option (`within 7d`, `by f`, `hold f`, `except e`, `count users`, `entry latest`, `skip next`, `sum(f)`)
+//     or the end follows. In backticks it is always an event.
+//   - The conditions of selectors see the row: the columns that stages made, then the event. (Those of did,
+//     first_time and the source see the stored event.)
+//   - {n,m} has n ≤ m and 1 ≤ m; {1,} is +, {0,1} is ?. The first step of a funnel takes at least one event,
+//     and so does some step of a match. A step's name is given once, and is neither `user` nor `fields` nor
+//     begins with one of them and a dot. Groups have no first, quantifier or name.
+//   - The stages need rows that are events. gap and session add columns to them; the others begin new rows.
+//   - Keys and sums get default names that the stage's own columns leave free (a key `step` of a funnel is
+//     step_2); a name behind `as` that is one of those is refused. A view of a funnel, and `users`, have other
+//     columns of their own: a key of such a name is refused there.
+//   - At step, between, times, converted and dropped take numbers of steps that the funnel has.
+//   - Periods (every, trend) shorter than a day divide it, as those of bin do; rolling ones have a fixed
+//     length. for and brackets exclude each other, as do on … and streak; sum and avg; gap and within; the
+//     views of paths; max and top where the view has no use for them.
+//   - x.FIELD and x.last.FIELD behind a match with a step `as x`, and session.entry.FIELD and
+//     session.exit.FIELD behind session, are columns where they are named, and not among those of the
+//     result; they are extended and projected, not dropped or renamed.
+//   - `users` right behind a funnel gives user, time, step and the groups; behind converted, dropped and
+//     pending user and time; behind match user; behind retention user, the groups, cohort and period; behind
+//     lifecycle user, time and state; behind stickiness user and periods; behind paths user, the groups, and
+//     step, source, target, or path, or node. Elsewhere it gives user alone.
 package syntax

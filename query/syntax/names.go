@@ -164,7 +164,7 @@ func omitNames(lists ...[]Named) [][]bool {
 	for i, list := range lists {
 		omitted[i] = make([]bool, len(list))
 		for j := range list {
-			omitted[i][j] = true
+			omitted[i][j] = list[j].Expr != nil // of fixed columns there is nothing to name
 		}
 	}
 	for settled := false; !settled; {

@@ -122,6 +122,8 @@ func (p *parser) patternEnds() {
 		hint = "several events for one step stand in parentheses: (a or b)"
 	case t.is("&"):
 		hint = "a group stands in parentheses: (a & b)"
+	case t.is("{") && p.tokens[p.at-1].is(")"):
+		hint = "write the condition behind each name"
 	case t.is("{"):
 		hint = "a step is an event, then its condition, then its quantifier: e{x > 1}{2,}"
 	case t.is("+"), t.is("?"), t.is("*"):
@@ -354,7 +356,7 @@ func (p *parser) limitEnds(open *token) {
 		return
 	}
 	e := p.unexpected(`"]"`)
-	if t := p.peek(); t.is(",") || t.is("-") || t.isWord("to") || t.is(".") {
+	if t := p.peek(); t.is(",") || t.is("-") || t.isWord("and") || t.isWord("to") || t.is(".") {
 		e.Hint = "two limits are written [>= 5s and < 1h]"
 	}
 	panic(e)

@@ -160,7 +160,11 @@ func (p *parser) funnelAt(s *Funnel) {
 		return
 	}
 	if t := p.peek(); !t.isWord("first") && !t.isWord("last") && !t.isWord("all") && !step {
-		p.fail(`"step", "first", "last" or "all"`)
+		e := p.unexpected(`"step", "first", "last" or "all"`)
+		if t.kind == tokenWord {
+			e.WithNearest(t.text, []string{"step", "first", "last", "all"})
+		}
+		panic(e)
 	}
 	s.At, s.AtStep = At(1+p.choice("first", "last", "all")), 0
 }

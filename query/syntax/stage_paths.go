@@ -57,7 +57,7 @@ func (p *parser) paths(pos Pos) Stage {
 	var gap, within, most, top, view *token
 	setView := func(t *token, v PathView) {
 		if view != nil {
-			panic(Errorf(t.pos, "%q and %q exclude each other", view.text, t.text))
+			panic(Errorf(t.pos, "%q and %q exclude each other", s.View, v))
 		}
 		view, s.View = t, v
 	}

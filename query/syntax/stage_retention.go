@@ -75,7 +75,11 @@ func (p *parser) retention(pos Pos) Stage {
 	}
 	s.Start = p.oneSelector("the event that begins a cohort")
 	if !p.takeMark("->") {
-		panic(p.unexpected(`"->"`).WithHint("retention START -> RETURN"))
+		e := p.unexpected(`"->"`).WithHint("retention START -> RETURN")
+		if p.peek().isWord("or") {
+			e.Hint = "several events stand in parentheses: (a or b)"
+		}
+		panic(e)
 	}
 	if p.peek().is("[") {
 		panic(p.unexpected("the event of a return").WithHint("the arrow of retention has no limit on time"))
