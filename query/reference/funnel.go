@@ -124,6 +124,10 @@ func keysOf(x *row, fs []func(*row) event.Value) []event.Value {
 // collect makes the groups.
 func (f *funnel) collect() {
 	byName := map[string]*funnelGroup{}
+	if len(f.By) == 0 {
+		f.groups = []*funnelGroup{{}}
+		byName[nameOf(nil)] = f.groups[0]
+	}
 	for _, unit := range f.units() {
 		for _, v := range f.breakdown(unit.list) {
 			name := nameOf(v.keys)
@@ -140,10 +144,14 @@ func (f *funnel) collect() {
 	if f.Top > 0 {
 		f.fold()
 	}
-	f.groups = slices.DeleteFunc(f.groups, func(g *funnelGroup) bool { return len(g.counted()) == 0 })
-	if len(f.By) == 0 && len(f.groups) == 0 {
-		f.groups = []*funnelGroup{{}}
+}
+
+// shown returns the groups in which something counts; without `by` there is always one.
+func (f *funnel) shown() []*funnelGroup {
+	if len(f.By) == 0 {
+		return f.groups
 	}
+	return slices.DeleteFunc(slices.Clone(f.groups), func(g *funnelGroup) bool { return len(g.counted()) == 0 })
 }
 
 // units returns the streams that are looked at one by one: those of the users, or their sessions that begin
@@ -474,7 +482,7 @@ func (f *funnel) table() *rows {
 		sums = append(sums, named.Name)
 	}
 	out := f.in.newResult(f.keys, syntax.FunnelColumns[:], sums)
-	for _, g := range f.groups {
+	for _, g := range f.shown() {
 		first, required := 0, 0 // how many got to the first step, and to the last required one before
 		for k, s := range f.steps {
 			n := len(f.at(g, k))

@@ -130,6 +130,9 @@ func (f *funnel) trend(s *syntax.Trend) (*rows, error) {
 	}
 	out := f.in.newResult(f.keys, syntax.TrendColumns[:])
 	for i, g := range f.groups {
+		if len(f.By) > 0 && len(cells[i]) == 0 {
+			continue
+		}
 		for _, at := range starts {
 			n := cells[i][at]
 			if n == nil {
@@ -177,7 +180,7 @@ func (f *funnel) times(s *syntax.Times) *rows {
 		names = append(slices.Clone(names), "hist")
 	}
 	out := f.in.newResult(f.keys, names)
-	for _, g := range f.groups {
+	for _, g := range f.shown() {
 		var times []event.Value
 		for _, e := range g.counted() {
 			if a := e.best; a.took(from) && a.took(to) {
