@@ -151,6 +151,7 @@ func (r *run) answer(ctx context.Context) (*result.Table, error) {
 		t.Rows = t.Rows[:limit]
 		t.Meta.Truncated = true
 	}
+	t.Shape = shapeOf(&r.query.Pipeline)
 	r.meta(&t.Meta)
 	t.Meta.Warnings, err = r.warnings(ctx)
 	return t, err

@@ -134,7 +134,7 @@ func demoAsk(ctx context.Context, c *console, tenant *engine.Tenant, number int,
 	for _, line := range strings.Split(text, "\n") {
 		fmt.Fprintf(c.out, "  %s\n", line)
 	}
-	fmt.Fprintf(c.out, "\n%s(%.1f ms)\n", appendTable(table, "text", c.outWidth()), float64(took.Microseconds())/1000)
+	fmt.Fprintf(c.out, "\n%s(%.1f ms)\n", appendTable(table, textOrPicture, c.screen()), float64(took.Microseconds())/1000)
 	return nil
 }
 

@@ -19,6 +19,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"golang.org/x/term"
+
+	"cairn/query/result"
 )
 
 type cli struct {
@@ -41,8 +43,14 @@ type console struct {
 	out, err io.Writer
 }
 
-// outWidth is the width of the terminal that out is, or 0.
-func (c *console) outWidth() int { return terminalWidth(c.out) }
+// screen is what a table written to out has to fit: the terminal that it is, or nothing.
+func (c *console) screen() result.TextOptions {
+	width := terminalWidth(c.out)
+	return result.TextOptions{Width: width, Colour: width > 0 && coloursWanted()}
+}
+
+// coloursWanted follows https://no-color.org and leaves terminals alone that know no colours.
+func coloursWanted() bool { return os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" }
 
 // errWidth is the width of the terminal that err is, or 0.
 func (c *console) errWidth() int { return terminalWidth(c.err) }

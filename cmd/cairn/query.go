@@ -19,7 +19,7 @@ import (
 
 type queryCmd struct {
 	question
-	Format string `help:"table, json, ndjson or csv." enum:"table,json,ndjson,csv" default:"table"`
+	Format string `help:"text, json, ndjson or csv; auto is text, or a picture on a terminal." enum:"auto,text,json,ndjson,csv" default:"auto"`
 }
 
 func (queryCmd) Help() string {
@@ -30,7 +30,10 @@ Examples:
   cairn query --data ./cairn-data '* | stats count() by event | sort count desc'
   cairn query --data ./cairn-data 'pay_success{amount > 100} last 30d | stats users(), sum(amount) by bin(1d)'
   cairn query --data ./cairn-data --format csv '{user = "u1"} | events | limit 20' > u1.csv
-  cairn query --server http://127.0.0.1:8080 - < question.txt`
+  cairn query --server http://127.0.0.1:8080 - < question.txt
+
+On a terminal, answers of funnel, retention, paths, trend, lifecycle and stickiness are pictures; --format
+text gives their plain tables. NO_COLOR=1 leaves out the colours. A server answers in plain tables.`
 }
 
 // question is what cairn query and cairn explain have in common.
@@ -47,10 +50,10 @@ func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	format := cmd.Format
-	if format == "table" {
-		format = "text"
-	}
 	if cmd.Server != "" {
+		if format == textOrPicture {
+			format = "text"
+		}
 		return cmd.ask(ctx, c, "/v1/query", api.QueryRequest{Query: text, TZ: cmd.TZ, Format: format})
 	}
 	return cmd.fromData(text, func(src query.Source, opt query.Options) error {
@@ -58,7 +61,7 @@ func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
 		if err != nil {
 			return err
 		}
-		_, err = c.out.Write(appendTable(table, format, c.outWidth()))
+		_, err = c.out.Write(appendTable(table, format, c.screen()))
 		return err
 	})
 }
@@ -121,7 +124,11 @@ func (q *question) ask(ctx context.Context, c *console, path string, request api
 	return err
 }
 
-func appendTable(t *result.Table, format string, width int) []byte {
+// textOrPicture is the format of answers when none is asked for: a picture on a terminal, text elsewhere.
+const textOrPicture = "auto"
+
+// appendTable encodes a table for the screen s, whose width is 0 when it is none.
+func appendTable(t *result.Table, format string, s result.TextOptions) []byte {
 	switch format {
 	case "json":
 		return result.AppendJSON(nil, t)
@@ -129,9 +136,12 @@ func appendTable(t *result.Table, format string, width int) []byte {
 		return result.AppendNDJSON(nil, t)
 	case "csv":
 		return result.AppendCSV(nil, t)
-	default:
-		return result.AppendText(nil, t, result.TextOptions{Width: width})
+	case textOrPicture:
+		if s.Width > 0 {
+			return result.AppendPicture(nil, t, s)
+		}
 	}
+	return result.AppendText(nil, t, s)
 }
 
 // queryError is an error of a query; where it names a place, the text is shown with a mark there.

@@ -116,7 +116,7 @@ func printDays(c *console, tenant *engine.Tenant) error {
 	}
 	table.Infer()
 	fmt.Fprintln(c.out)
-	_, err = c.out.Write(appendTable(table, "text", c.outWidth()))
+	_, err = c.out.Write(appendTable(table, "text", c.screen()))
 	return err
 }
 

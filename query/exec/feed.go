@@ -470,14 +470,14 @@ func (s *stream) runSorted(ctx context.Context, by []syntax.Expr, newConsumer fu
 	from := 0
 	for i, w := range workers {
 		want := len(g.times) * (i + 1) / len(workers)
-		to := from
+		first, to := from, from
 		for to < n && (int(g.starts[to]) < want || i == len(workers)-1) {
 			to++
 		}
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			if err := g.handOut(ctx, w, from, to); err != nil {
+			if err := g.handOut(ctx, w, first, to); err != nil {
 				cancel(err)
 			}
 		}()

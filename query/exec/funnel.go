@@ -25,49 +25,61 @@ type funnelRun struct {
 	steps    [][]int
 	bins     *scalar.Bins // of a trend
 	workers  []*streamWorker
-	// top, if not nil, are the groups that stay apart, by name; the others fold into one.
-	top map[string]bool
+	// top, if not nil, are the groups that stay apart, in order, by name; the others fold into one.
+	top map[string]int
 }
 
 // funnel runs a funnel.
 func (x *Execution) funnel(ctx context.Context, f feed, s *syntax.Funnel, view syntax.Stage) (*table, error) {
 	r := &funnelRun{x: x, feed: f, stage: s, view: view, rng: f.bounds(), session: -1}
 	r.compile()
+	if s.Top > 0 {
+		if err := r.findTop(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if t, ok := view.(*syntax.Trend); ok {
+		r.bins = x.Calendar.Bins(t.Every, r.rng.From)
+	}
 	groups, err := r.run(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if s.Top > 0 && len(groups) > s.Top {
-		sortByCount(groups)
-		r.top = map[string]bool{}
-		for _, g := range groups[:s.Top] {
-			r.top[tupleName(g.keys)] = true
-		}
-		if groups, err = r.run(ctx); err != nil {
-			return nil, err
-		}
-	}
 	if s.Top > 0 {
-		sortByCount(groups)
+		slices.SortStableFunc(groups, func(a, b *funnelGroup) int { return cmp.Compare(r.rank(a), r.rank(b)) })
 	}
 	return r.table(ctx, groups)
 }
 
-// sortByCount orders groups by how many got to the first step, the folded ones last.
-func sortByCount(groups []*funnelGroup) {
-	slices.SortStableFunc(groups, func(a, b *funnelGroup) int {
-		if a.folded != b.folded {
-			return cmp.Compare(boolInt(a.folded), boolInt(b.folded))
-		}
-		return cmp.Compare(b.counts[0], a.counts[0])
-	})
+// findTop makes a pass to find the groups that stay apart: those with most units at the first step.
+func (r *funnelRun) findTop(ctx context.Context) error {
+	groups, err := r.run(ctx)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(groups, func(a, b *funnelGroup) int { return cmp.Compare(b.counts[0], a.counts[0]) })
+	r.top = map[string]int{}
+	for i, g := range groups[:min(r.stage.Top, len(groups))] {
+		r.top[tupleName(g.keys)] = i
+	}
+	return nil
 }
 
-func boolInt(b bool) int {
-	if b {
-		return 1
+// folds reports whether a group is folded into others.
+func (r *funnelRun) folds(keys []event.Value) bool {
+	if r.top == nil {
+		return false
 	}
-	return 0
+	_, apart := r.top[tupleName(keys)]
+	return !apart
+}
+
+// rank is the place of a group in the answer of a funnel with top groups.
+func (r *funnelRun) rank(g *funnelGroup) int {
+	if g.folded {
+		return len(r.top)
+	}
+	return r.top[tupleName(g.keys)]
 }
 
 func (r *funnelRun) compile() {
@@ -101,9 +113,6 @@ func (r *funnelRun) compile() {
 		}
 	}
 	r.p.finish()
-	if t, ok := r.view.(*syntax.Trend); ok {
-		r.bins = r.x.Calendar.Bins(t.Every, r.rng.From)
-	}
 }
 
 // run makes a pass and returns the groups that have anybody, by their keys.
@@ -223,6 +232,7 @@ type funnelWorker struct {
 	w      *streamWorker
 	m      *matcher
 	plain  *plainMatcher // nil where the pattern needs more
+	fast   *fastFunnel   // nil where the funnel needs more
 	set    groupSet
 	groups []*funnelGroup
 	other  int // the group of folded ones, -1 while there is none
@@ -273,7 +283,13 @@ func (r *funnelRun) newWorker(w *streamWorker) *funnelWorker {
 		f.plain = newPlainMatcher(f.m)
 	}
 	f.gids = make([]uint32, len(r.by))
+	f.fast = newFastFunnel(f)
 	return f
+}
+
+// pieces implements pieceConsumer.
+func (f *funnelWorker) pieces(c *chunk, pieces []piece) (bool, error) {
+	return f.fast != nil && f.fast.user(c, pieces), nil
 }
 
 // keysOf returns the keys of a group.
@@ -311,7 +327,7 @@ func (f *funnelWorker) group(gids []uint32) uint32 {
 		for len(f.folds) <= int(n) {
 			f.folds = append(f.folds, 0)
 		}
-		if f.r.top != nil && !f.r.top[tupleName(f.namedValues(gids))] {
+		if f.r.folds(f.namedValues(gids)) {
 			f.folds[n] = 1
 			if f.other < 0 {
 				f.other = int(n)
@@ -732,7 +748,6 @@ func (f *funnelWorker) count(b *best) {
 		if a.at[from] >= 0 && a.at[to] >= 0 {
 			g.spans[0] = append(g.spans[0], times[a.at[to]]-times[a.at[from]])
 		}
-		return
 	case *syntax.Converted, *syntax.Dropped, *syntax.Pending, *syntax.Users:
 		f.note(b)
 	}

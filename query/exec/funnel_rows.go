@@ -64,6 +64,9 @@ func stepLabel(s *syntax.Step) string {
 	var members []string
 	for _, selector := range s.Selectors {
 		members = append(members, selector.String())
+		if len(s.Selectors) > 1 && len(selector.Terms) > 1 {
+			members[len(members)-1] = "(" + selector.String() + ")"
+		}
 	}
 	return strings.Join(members, " & ")
 }

@@ -334,3 +334,5 @@ func (a *attempt) firstTaken(step int) int {
 }
 
 func trailing(word uint64) int { return bits.TrailingZeros64(word) }
+
+func leading(word uint64) int { return 63 - bits.LeadingZeros64(word) }

@@ -23,6 +23,9 @@ type search struct {
 	room   bool    // see strict
 	alive  []int64 // by exclusion: the last instant at which steps before its end may lie
 	taken  int     // optional steps so far
+	// complete, if not 0, is the instant at which the group under way is to be complete, plus one: of the ways to
+	// fill a group the one that ends first is tried first.
+	complete int64
 }
 
 // searchPlace is what a search can go on from.
@@ -34,6 +37,7 @@ type searchPlace struct {
 	room        bool
 	used        uint64 // of the instant
 	alive       uint64
+	complete    int64
 }
 
 func (s *search) start(m *matcher, first int) {
@@ -47,7 +51,7 @@ func (s *search) start(m *matcher, first int) {
 	for range m.p.excepts {
 		s.alive = append(s.alive, noLimit)
 	}
-	s.events, s.steps, s.room, s.taken = s.events[:0], s.steps[:0], true, 0
+	s.events, s.steps, s.room, s.taken, s.complete = s.events[:0], s.steps[:0], true, 0, 0
 	if s.failed == nil {
 		s.failed = map[searchPlace]struct{}{}
 	}
@@ -96,7 +100,7 @@ func (s *search) place(step, count int, members uint64) searchPlace {
 	_, used := s.used()
 	p := searchPlace{
 		step: int32(step), count: int32(count), members: members, last: int32(s.last()), taken: int32(s.taken),
-		room: s.room, used: used,
+		room: s.room, used: used, complete: s.complete,
 	}
 	for _, a := range s.alive {
 		p.alive = bits.RotateLeft64(p.alive, 7)*0x9e3779b97f4a7c15 ^ uint64(a)
@@ -106,7 +110,8 @@ func (s *search) place(step, count int, members uint64) searchPlace {
 
 // reached notes that a step has got the event that completes it.
 func (s *search) reached(step int) (undo func()) {
-	before := slices.Clone(s.alive)
+	before, complete := slices.Clone(s.alive), s.complete
+	s.complete = 0
 	event := s.last()
 	s.at[step] = int32(event)
 	if s.m.p.steps[step].optional() {
@@ -125,7 +130,7 @@ func (s *search) reached(step int) (undo func()) {
 		}
 	}
 	return func() {
-		s.alive = append(s.alive[:0], before...)
+		s.alive, s.complete = append(s.alive[:0], before...), complete
 		s.at[step] = -1
 		if s.m.p.steps[step].optional() {
 			s.taken--
@@ -221,7 +226,7 @@ func (s *search) tried(e, first int) bool {
 		return false
 	}
 	for i := first; i < e; i++ {
-		if m.r.class[i] != m.r.class[e] || s.uses(i) {
+		if m.r.class[i] != m.r.class[e] || s.uses(i) || m.used != nil && m.used[i] {
 			continue
 		}
 		same := true
@@ -337,7 +342,45 @@ func (s *search) enter(step int, then func(step, count int, members uint64) bool
 			return false
 		})
 	}
-	return s.member(step, 0, by, then)
+	return s.filling(step, s.last(), func() bool { return s.member(step, 0, by, then) })
+}
+
+// filling calls try for every instant at which a group whose events follow an event can be complete, the
+// earliest first, until it succeeds. A match takes members as they come instead.
+func (s *search) filling(step, after int, try func() bool) bool {
+	m := s.m
+	if m.p.greedy || s.complete != 0 {
+		return try()
+	}
+	from, _ := m.instant(after)
+	end := s.until()
+	var instants []int64
+	least := int64(0)
+	for i, selector := range m.p.steps[step].selectors {
+		list := m.lists[selector]
+		at, _ := slices.BinarySearch(list, int32(from))
+		if at == len(list) {
+			return false
+		}
+		if first := m.r.times[list[at]]; i == 0 || first > least {
+			least = first
+		}
+		for ; at < len(list) && m.r.times[list[at]] <= end; at++ {
+			instants = append(instants, m.r.times[list[at]])
+		}
+	}
+	slices.Sort(instants)
+	for _, at := range slices.Compact(instants) {
+		if at < least {
+			continue
+		}
+		s.complete = at + 1
+		if try() {
+			return true
+		}
+	}
+	s.complete = 0
+	return false
 }
 
 // enterAt takes a given event as the first of a step.
@@ -347,18 +390,24 @@ func (s *search) enterAt(step, selector, event int, then func(step, count int, m
 	if st.Strict && s.m.r.times[event] == s.m.r.times[s.last()] {
 		room = s.room
 	}
-	return s.attemptNext(event, room, func(e int) bool {
-		s.take(e, step)
-		members := uint64(0)
-		if st.group {
-			members = 1 << slices.Index(st.selectors, selector)
-		}
-		if then(step, 1, members) {
-			return true
-		}
-		s.back()
-		return false
-	})
+	try := func() bool {
+		return s.attemptNext(event, room, func(e int) bool {
+			s.take(e, step)
+			members := uint64(0)
+			if st.group {
+				members = 1 << slices.Index(st.selectors, selector)
+			}
+			if then(step, 1, members) {
+				return true
+			}
+			s.back()
+			return false
+		})
+	}
+	if st.group {
+		return s.filling(step, event, try)
+	}
+	return try()
 }
 
 // more tries to take another event of a step that has some.
@@ -375,7 +424,7 @@ func (s *search) more(step, count int, members uint64, then func(step, count int
 			return false
 		})
 	}
-	return s.member(step, members, link{strict: st.Strict, sensitive: true}, then)
+	return s.member(step, members, link{strict: st.repeats, sensitive: true}, then)
 }
 
 // member tries to take another member of a group: the earliest event first, whichever member it serves.
@@ -401,7 +450,11 @@ func (s *search) member(step int, members uint64, by link, then func(step, count
 		return a.member - b.member
 	})
 	last := s.last()
+	final := bits.OnesCount64(members)+1 == len(st.selectors)
 	for _, o := range options {
+		if at := s.m.r.times[o.event] + 1; s.complete != 0 && (at > s.complete || final && at < s.complete) {
+			continue
+		}
 		room := true
 		if by.strict {
 			room = s.room && s.m.r.times[o.event] == s.m.r.times[last]
@@ -600,21 +653,27 @@ func (m *matcher) begin(start, step int, then func(step, count int, members uint
 	s := &m.search
 	st := &m.p.steps[step]
 	s.start(m, start)
-	for i, selector := range st.selectors {
-		if !m.matches(start, selector) {
-			continue
+	first := func() bool {
+		for i, selector := range st.selectors {
+			if !m.matches(start, selector) {
+				continue
+			}
+			members := uint64(0)
+			if st.group {
+				members = 1 << i
+			}
+			s.take(start, step)
+			if then(step, 1, members) {
+				return true
+			}
+			s.back()
 		}
-		members := uint64(0)
-		if st.group {
-			members = 1 << i
-		}
-		s.take(start, step)
-		if then(step, 1, members) {
-			return true
-		}
-		s.back()
+		return false
 	}
-	return false
+	if st.group {
+		return s.filling(step, start, first)
+	}
+	return first()
 }
 
 // record copies the chain that was found.

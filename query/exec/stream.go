@@ -48,6 +48,12 @@ type streamConsumer interface {
 	user(r *userRows) error
 }
 
+// pieceConsumer is a streamConsumer that may count a user straight from the gathered rows, before they are
+// joined and put into order; done says that it has.
+type pieceConsumer interface {
+	pieces(c *chunk, pieces []piece) (done bool, err error)
+}
+
 // userRows are the events of one user in the order of time; simultaneous ones in that of events where it
 // shows. Slices are valid during the call and may be changed.
 type userRows struct {
@@ -179,6 +185,7 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 		if w.consumer, err = newConsumer(w); err != nil {
 			return nil, err
 		}
+		w.quick, _ = w.consumer.(pieceConsumer)
 		list = append(list, w)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -13,6 +13,7 @@ import (
 type streamWorker struct {
 	*stream
 	consumer streamConsumer
+	quick    pieceConsumer // the consumer, if it is one
 	cursors  []*streamCursor
 	ids      []*interner   // by column: the values behind the numbers; 0 is no value
 	actors   []event.Value // where users are not dense: who they are by number
@@ -198,6 +199,11 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 // handUser calls the consumer for the user of some pieces.
 func (w *streamWorker) handUser(pieces []piece) error {
 	r, c := &w.rows, &w.chunk
+	if w.quick != nil {
+		if done, err := w.quick.pieces(c, pieces); done || err != nil {
+			return err
+		}
+	}
 	r.user = pieces[0].user
 	if len(pieces) == 1 {
 		p := pieces[0]
@@ -372,7 +378,8 @@ type streamCursor struct {
 	none   bool // no row passes
 	next   int  // the next run of a user
 
-	byCode []uint32 // classes by code of the event's name, if names are all that selectors test
+	byCode []uint32   // classes by code of the event's name, if names are all that selectors test
+	wanted [256]uint8 // by code: 1 if it has a class, as far as codes are of a byte
 	tests  []*blockFilter
 	keys   []*keyColumn
 
@@ -442,6 +449,9 @@ func (c *streamCursor) bindSelectors(filter **bound) error {
 		for code := range c.byCode {
 			if c.byCode[code] = s.classes.class(sets[code*s.words() : (code+1)*s.words()]); c.byCode[code] != 0 {
 				rows += v.info.Events[code].Rows
+				if code < len(c.wanted) {
+					c.wanted[code] = 1
+				}
 			}
 		}
 		if s.whole || rows > v.info.Rows/rareShare && rows > 0 {
@@ -575,47 +585,38 @@ func (c *streamCursor) search(user uint32) int {
 
 // gather appends the rows of the users up to one, exclusive, to the worker's chunk, with the pieces.
 func (c *streamCursor) gather(view int, to uint32) error {
-	end := c.search(to)
-	first, last := c.next, end
-	c.next = end
+	first, last := c.next, c.search(to)
+	c.next = last
 	if c.none || first == last {
 		return nil
 	}
 	starts := c.source.starts
-	out := &c.w.chunk
-	n := len(out.rows)
 	size := c.source.reader.BlockRows()
+	run := first
 	for row := int(starts[first]); row < int(starts[last]); {
 		b := row / size
 		stop := min(int(starts[last]), (b+1)*size)
-		if err := c.gatherBlock(b, row-b*size, stop-b*size); err != nil {
+		for int(starts[run+1]) <= row {
+			run++
+		}
+		if err := c.turnTo(b); err != nil {
+			return err
+		}
+		if err := c.gatherBlock(view, b, row, stop, run); err != nil {
 			return err
 		}
 		row = stop
 	}
-	if n == len(out.rows) {
-		return nil
-	}
-	only := c.w.stream.only
-	for i := first; i < last && n < len(out.rows); i++ {
-		from := n
-		for end := starts[i+1]; n < len(out.rows) && out.rows[n] < end; n++ {
-		}
-		if n > from && (only == nil || only.has(c.source.users[i])) {
-			c.w.pieces = append(c.w.pieces, piece{c.source.users[i], uint32(view), uint32(from), uint32(n)})
-		}
-	}
 	return nil
 }
 
-// gatherBlock appends the rows [from, to) of a block that are wanted.
-func (c *streamCursor) gatherBlock(b, from, to int) error {
-	if err := c.turnTo(b); err != nil {
-		return err
-	}
+// gatherBlock appends the rows [row, stop) of the block at hand that are wanted. The first of them belongs to
+// a run of a user.
+func (c *streamCursor) gatherBlock(view, b, row, stop, run int) error {
 	out := &c.w.chunk
 	reader := c.source.reader
-	chosen, err := c.choose(b, from, to)
+	first := b * reader.BlockRows()
+	chosen, err := c.choose(view, b, row-first, stop-first, run)
 	if err != nil || len(chosen) == 0 {
 		return err
 	}
@@ -624,10 +625,10 @@ func (c *streamCursor) gatherBlock(b, from, to int) error {
 		return err
 	}
 	out.times = times.Ints(growing(out.times, len(chosen)), chosen)
-	first := uint32(b * reader.BlockRows())
-	out.rows = growing(out.rows, len(chosen))
-	for _, row := range chosen {
-		out.rows = append(out.rows, first+uint32(row))
+	n := len(out.rows)
+	out.rows = growing(out.rows, len(chosen))[:n+len(chosen)]
+	for i, row := range chosen {
+		out.rows[n+i] = uint32(first) + uint32(row)
 	}
 	if len(c.keys) == 0 {
 		return nil
@@ -638,9 +639,21 @@ func (c *streamCursor) gatherBlock(b, from, to int) error {
 		if err != nil {
 			return err
 		}
-		out.keys[i] = append(out.keys[i], gids...)
+		out.keys[i] = append(growing(out.keys[i], len(gids)), gids...)
 	}
 	return nil
+}
+
+// addPiece notes that rows of a user were appended to the chunk, behind those of the pieces before.
+func (c *streamCursor) addPiece(view int, user uint32, from, to int) {
+	w := c.w
+	if n := len(w.pieces); n > 0 {
+		if p := &w.pieces[n-1]; p.user == user && int(p.view) == view && int(p.to) == from {
+			p.to = uint32(to)
+			return
+		}
+	}
+	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to)})
 }
 
 // growing makes room for n more elements, in steps that double.
@@ -724,38 +737,28 @@ func zeroedWords(s []uint64, n int) []uint64 {
 	return s
 }
 
-// choose returns the rows [from, to) of the block at hand that are wanted, and appends their classes to the
+// choose returns the rows [from, to) of the block at hand that are wanted, with their classes and pieces in the
 // chunk. The slice is valid until the next call.
-func (c *streamCursor) choose(b, from, to int) ([]uint16, error) {
-	var rows []uint16
-	if !c.all {
-		i, _ := slices.BinarySearch(c.sel, uint16(from))
-		j := len(c.sel)
-		if to <= segment.BlockRows-1 {
-			j, _ = slices.BinarySearch(c.sel, uint16(to))
-		}
-		rows = c.sel[i:j]
-		if len(rows) == 0 {
-			return nil, nil
-		}
-	}
+func (c *streamCursor) choose(view, b, from, to, run int) ([]uint16, error) {
 	out := &c.w.chunk
-	n := to - from
-	if rows != nil {
-		n = len(rows)
+	out.class = growing(out.class, to-from+1)
+	if c.all && c.byCode != nil {
+		vector, err := c.source.reader.Event().Block(b)
+		if err != nil {
+			return nil, err
+		}
+		if vector.Form == segment.Form8 && vector.Present == nil {
+			return c.chooseRuns(view, b, vector.U8, from, to, run), nil
+		}
 	}
-	out.class = growing(out.class, n+1)
-	class := out.class[len(out.class) : len(out.class)+n+1]
-	chosen := c.w.chosen
-	kept := 0
+	rows := c.candidates(from, to)
+	class := out.class[len(out.class) : len(out.class)+len(rows)+1]
+	chosen, kept := c.w.chosen, 0
+	whole := c.w.stream.whole
 	if c.byCode == nil {
-		for i := range n {
-			row := from + i
-			if rows != nil {
-				row = int(rows[i])
-			}
-			chosen[kept], class[kept] = uint16(row), c.classes[row]
-			if c.w.stream.whole || c.classes[row] != 0 {
+		for _, row := range rows {
+			chosen[kept], class[kept] = row, c.classes[row]
+			if whole || c.classes[row] != 0 {
 				kept++
 			}
 		}
@@ -764,52 +767,100 @@ func (c *streamCursor) choose(b, from, to int) ([]uint16, error) {
 		if err != nil {
 			return nil, err
 		}
-		kept = c.chooseByName(vector, from, to, rows, chosen, class)
+		c.w.codes = vector.Codes(c.w.codes[:0], rows)
+		for i, row := range rows {
+			n := c.byCode[c.w.codes[i]]
+			chosen[kept], class[kept] = row, n
+			if whole || n != 0 {
+				kept++
+			}
+		}
 	}
+	c.cutIntoPieces(view, b, chosen[:kept], run)
 	out.class = out.class[:len(out.class)+kept]
 	return chosen[:kept], nil
 }
 
-// chooseByName is choose where the class follows from the event's name. rows is nil for all.
-func (c *streamCursor) chooseByName(v *segment.Vector, from, to int, rows, chosen []uint16, class []uint32) int {
-	whole := c.w.stream.whole
-	if rows == nil && v.Form == segment.Form8 && v.Present == nil {
-		return chooseCodes(v.U8[from:to], c.byCode, from, whole, chosen, class)
-	}
-	if rows == nil {
-		rows = c.w.buffer[:0]
+// candidates returns the rows [from, to) of the block at hand that pass the filter.
+func (c *streamCursor) candidates(from, to int) []uint16 {
+	if c.all {
+		rows := c.w.buffer[:0]
 		for row := from; row < to; row++ {
 			rows = append(rows, uint16(row))
 		}
+		return rows
 	}
-	codes := v.Codes(c.w.codes[:0], rows)
-	c.w.codes = codes
-	kept := 0
-	for i, row := range rows {
-		n := c.byCode[codes[i]]
-		chosen[kept], class[kept] = row, n
-		if whole || n != 0 {
-			kept++
-		}
+	i, _ := slices.BinarySearch(c.sel, uint16(from))
+	j := len(c.sel)
+	if to < segment.BlockRows {
+		j, _ = slices.BinarySearch(c.sel, uint16(to))
 	}
-	return kept
+	return c.sel[i:j]
 }
 
-func chooseCodes(codes []uint8, byCode []uint32, from int, whole bool, chosen []uint16, class []uint32) int {
-	class = class[:len(codes)+1]
-	if whole {
-		for i, code := range codes {
-			chosen[i], class[i] = uint16(from+i), byCode[code]
+// cutIntoPieces makes the pieces of rows of a block, the first of which does not lie before a run.
+func (c *streamCursor) cutIntoPieces(view, b int, rows []uint16, run int) {
+	n := len(c.w.chunk.rows)
+	first := uint32(b * c.source.reader.BlockRows())
+	starts := c.source.starts
+	for i := 0; i < len(rows); {
+		row := first + uint32(rows[i])
+		if starts[run+1] <= row {
+			// Runs may be many more than rows.
+			skip, found := slices.BinarySearch(starts[run+1:], row)
+			if run += skip; found {
+				run++
+			}
 		}
-		return len(codes)
+		from, end := i, starts[run+1]
+		for i < len(rows) && first+uint32(rows[i]) < end {
+			i++
+		}
+		c.addPiece(view, c.source.users[run], n+from, n+i)
 	}
-	kept := 0
-	for i, code := range codes {
-		n := byCode[code]
-		chosen[kept], class[kept] = uint16(from+i), n
-		if n != 0 {
-			kept++
+}
+
+// chooseRuns is choose where all rows pass the filter and their classes follow from codes of names: run by
+// run, leaving out users that are not wanted.
+func (c *streamCursor) chooseRuns(view, b int, codes []uint8, from, to, run int) []uint16 {
+	w := c.w
+	out, whole := &w.chunk, w.stream.whole
+	first := b * c.source.reader.BlockRows()
+	starts, users, only := c.source.starts, c.source.users, w.stream.only
+	chosen, kept, n := w.chosen, 0, len(out.rows)
+	for row := from; row < to; run++ {
+		end := min(int(starts[run+1])-first, to)
+		before := kept
+		switch {
+		case only != nil && !only.has(users[run]):
+		case whole:
+			for ; row < end; row++ {
+				chosen[kept] = uint16(row)
+				kept++
+			}
+		default:
+			kept = chooseCodes(codes[row:end], &c.wanted, row, chosen, kept)
 		}
+		row = end
+		if kept > before {
+			c.addPiece(view, users[run], n+before, n+kept)
+		}
+	}
+	at := len(out.class)
+	out.class = out.class[:at+kept]
+	class, byCode := out.class[at:], c.byCode
+	for i, row := range chosen[:kept] {
+		class[i] = byCode[codes[row]]
+	}
+	return chosen[:kept]
+}
+
+// chooseCodes adds the rows whose code is wanted, the first of them being row, to the chosen ones.
+func chooseCodes(codes []uint8, wanted *[256]uint8, row int, chosen []uint16, kept int) int {
+	for _, code := range codes {
+		chosen[kept] = uint16(row)
+		row++
+		kept += int(wanted[code])
 	}
 	return kept
 }

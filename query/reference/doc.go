@@ -56,12 +56,72 @@
 //
 // Streams. The events of a user are in time order, simultaneous ones in the order of events above. That
 // order says which of several simultaneous events is taken where it shows. Stages that look at one row
-// alone let events before the range through for lifecycle, session and paths, and events behind it for
-// retention, session and paths; behind any other stage, and behind gap and session, the stream is the
-// rows. Conditions of selectors see the row, columns that stages made first; the name in a selector is
-// the event's own. What is stored has no such columns: a condition on one finds nothing in history. A stage
-// that counts in periods has a row for every period that shares an instant with the range; without bounds,
-// from the first to the last in which something is to be counted.
+// alone let events before the range through for lifecycle, session, paths and the sessions of a funnel,
+// and events behind it for funnel, match, retention, session and paths; behind any other stage, and behind
+// gap and session, the stream is the rows. Conditions of selectors see the row, columns that stages made
+// first; the name in a selector is the event's own. What is stored has no such columns: a condition on one
+// finds nothing in history. A stage that counts in periods has a row for every period that shares an
+// instant with the range; without bounds, from the first to the last in which something is to be counted.
+//
+// Patterns. The events of a chain are in an order in which each is simultaneous with the one before or
+// later; with `increasing` later, also within a step. A step is reached with the n-th event of its
+// quantifier (of `?` and {0,…} the first), a group with the last of its members; that is the time of the
+// step. An arrow's limit counts from the last event of the step taken before to the first of the next. The
+// events of one step are joined by `->` without limit or, where the step's arrow is strict, by `=>`; for
+// the first step the arrow behind it says which. A strict arrow needs an order of the stream, in which
+// only simultaneous events change places, one order for the whole chain, where nothing stands between its
+// two events; an event that another attempt has used is still there. A step behind optional ones that are
+// passed over follows the last step taken, by its own arrow. `first` looks at stored events, without
+// columns that stages made; several events at the first instant are each the first.
+//
+// funnel. Of the chains of one start the best reaches the furthest step, then takes most steps, then has
+// the earliest times, step by step, then fewest events (it takes more than a quantifier needs only to get
+// further), then events that come first in the stream, then the lower steps. A start that does not reach
+// the first step is no attempt. Between attempts as deep, with as many steps and the same start time, the
+// first event in the stream decides. `event` is the step's name or its selector. A rate of nothing is
+// null. dropped counts at the furthest step of those who have not reached the last required one; pending
+// are those of them whose deadline is later than now. avg_time, median_time and sums are those of the
+// attempts that count.
+//
+// except. From the time of step i, or the first step taken behind it, no step up to j, or the first taken
+// behind it, is reached by an event later than the first excluded one; the chain is the best of those that
+// keep to that. With remove the chain is made without regard to it and then found spoilt or not; where
+// step i was not reached, it is not. An attempt that is less deep does not stand in for spoilt ones. hold
+// needs a value that is present. Excluded events with another value of it do not count; those without one
+// do.
+//
+// open. An event that can start at several steps makes several attempts. A user's attempt is the one that
+// gets furthest, then has most steps; the others only make him count at the steps that they took.
+//
+// count. A total that has not converted ends with the first excluded event from where its exclusion looks,
+// or after its deadline; the next one may start at the very time at which one converted or was excluded.
+// Each combination of held values has attempts of its own. Spoilt attempts are not counted but keep others
+// from starting. Sessions that begin before the range do not count; without a session stage they have no
+// longest length.
+//
+// by. At a step n above 1, values are those on its events in the range or up to `within` behind it, of the
+// user or, with count sessions, the session. All events of the step have the value. first and last look at
+// the events that match any step there, key by key, among simultaneous ones at the least, the greatest
+// value. Groups are in order of their keys, with `top` by count at step 1 (descending), then keys, and
+// `other` last. Its first key says "other", the rest are null; it holds all attempts of its groups, of
+// which one counts for each user as ever; totals and sessions add up. Groups in which nothing counts are
+// not shown.
+//
+// trend has a row for every bucket of the range (without bounds, from the first to the last with an
+// attempt) in every group that has any attempt that counts; spoilt attempts spoil their own bucket alone.
+// times, converted and the like look at the attempts that count. converted lists who counts at a step, the
+// last required one by default, dropped who got to that step and no further, by default to any before
+// that. With totals and sessions a user is listed with his first such attempt. Rows of users are ordered
+// by all columns. users right behind funnel gives user, time, step and the groups: how far each got at
+// best; behind converted, dropped and pending user and his earliest time.
+//
+// match. Of the matches from one start it takes the first when every choice is tried in this order:
+// another event for the same step, then the next step, then those behind optional ones; each with the
+// events of the stream in order. Without `within` all events lie in the range. The next match starts with
+// an event that the one before has not taken and that is not earlier than its last. Events without one of
+// the keys are left out. Of a step x also x.time, x.event, x.user, x.id, x.received and x.count (0 when it
+// was passed over) can be named; shown are x.time, x.event and, behind a quantifier, x.count. Rows are by
+// key, start, then the columns shown.
 //
 // session. What it adds is about the session's events in the stream; session.number counts a user's
 // sessions in the answer. session.id is the user, "@" and the time of the session's first event in UTC.

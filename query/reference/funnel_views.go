@@ -1,7 +1,6 @@
 package reference
 
 import (
-	"math"
 	"slices"
 
 	"cairn/engine/event"
@@ -197,12 +196,4 @@ func (f *funnel) times(s *syntax.Times) *rows {
 		out.put(values...)
 	}
 	return out
-}
-
-// lastInstant is the last instant of a range.
-func lastInstant(rng event.TimeRange) int64 {
-	if rng.To == math.MaxInt64 {
-		return math.MaxInt64
-	}
-	return rng.To - 1
 }

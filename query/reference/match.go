@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"math"
 	"slices"
 
 	"cairn/engine/event"
@@ -66,7 +67,8 @@ func (p *pattern) matches(in *rows, m *syntax.Match, events []*row) []chain {
 		if !in.inRange(start.event.Time) || len(list) > 0 && !m.Next && start.event.Time < end {
 			continue
 		}
-		s := &search{pattern: p, events: events, deadline: lastInstant(in.rng), may: func(int, *row) bool { return true }}
+		s := &search{pattern: p, events: events, deadline: lastInstant(in.rng)}
+		s.may = func(int, *row) bool { return true }
 		if m.Within > 0 {
 			s.deadline = later(start.event.Time, m.Within)
 		}
@@ -82,6 +84,14 @@ func (p *pattern) matches(in *rows, m *syntax.Match, events []*row) []chain {
 		}
 	}
 	return list
+}
+
+// lastInstant is the last instant of a range.
+func lastInstant(rng event.TimeRange) int64 {
+	if rng.To == math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return rng.To - 1
 }
 
 // match returns the first match that begins with an event, or nil.

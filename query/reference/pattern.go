@@ -293,6 +293,9 @@ func (s *search) state(c chain) string {
 	for _, l := range c[first:] {
 		taken = append(taken, l.at)
 	}
+	if need := s.steps[step].need; s.steps[step].most == math.MaxInt && len(members) > need {
+		members = members[:need] // it may take as many more as one that has just reached the step
+	}
 	slices.Sort(members)
 	slices.Sort(taken)
 	text := fmt.Sprint(step, members, taken, s.room(c, first, len(c)))
@@ -324,22 +327,20 @@ func compareChains(a, b chain, timesA, timesB []int64) int {
 func (s *search) best(begin []chain) chain {
 	var best chain
 	seen := map[string]chain{}
-	var explore func(c chain)
-	explore = func(c chain) {
-		state := s.state(c)
-		if old := seen[state]; old != nil && s.compare(old, c) <= 0 {
-			return // whatever follows here follows there
+	for chains := begin; len(chains) > 0; {
+		var longer []chain
+		for _, c := range chains {
+			state := s.state(c)
+			if old := seen[state]; old != nil && s.compare(old, c) <= 0 {
+				continue // whatever follows here follows there
+			}
+			seen[state] = c
+			if s.reached(c, c.last().step) && (best == nil || s.compare(c, best) < 0) {
+				best = c
+			}
+			longer = append(longer, s.next(c)...)
 		}
-		seen[state] = c
-		if s.reached(c, c.last().step) && (best == nil || s.compare(c, best) < 0) {
-			best = c
-		}
-		for _, longer := range s.next(c) {
-			explore(longer)
-		}
-	}
-	for _, c := range begin {
-		explore(c)
+		chains = longer
 	}
 	return best
 }

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 
 	"cairn/engine/event"
@@ -239,15 +240,26 @@ func (t *retention) between(m *cohortMember, first, last int) []*row {
 }
 
 // edge returns the beginning of period k, where 0 is that of the cohort; with `rolling` counted from an
-// instant instead.
+// instant instead. Beyond all time it is the end of time.
 func (t *retention) edge(period, at int64, k int) int64 {
 	if t.Rolling {
-		return at + int64(k)*t.Every.Elapsed()
+		return t.windows(at, k)
 	}
-	for range k {
+	for i := 0; i < k && period < math.MaxInt64; i++ {
 		period = t.bins.End(period)
 	}
 	return period
+}
+
+// windows returns the instant k periods of exact length after another.
+func (t *retention) windows(at int64, k int) int64 {
+	for i := 0; i < k && at < math.MaxInt64; i++ {
+		if at > math.MaxInt64-t.Every.Elapsed() {
+			return math.MaxInt64
+		}
+		at += t.Every.Elapsed()
+	}
+	return at
 }
 
 // running reports whether a period that column number i needs is not over. Counts of users need none for p0.

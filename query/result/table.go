@@ -1,5 +1,6 @@
 // Package result holds the answer to a query, a Table of typed values with what is to be known
-// about it, and writes it as JSON, NDJSON, CSV or a text table.
+// about it, and writes it as JSON, NDJSON, CSV, a text table or, where its rows are those of a funnel,
+// a retention and the like, a picture made of text.
 //
 // Every writer is an append-style function: it adds the encoded table to a byte slice and returns
 // it. The rules all writers share:
@@ -48,6 +49,7 @@ type Column struct {
 type Table struct {
 	Columns []Column
 	Rows    [][]event.Value
+	Shape   Shape
 	Meta    Meta
 }
 

@@ -19,7 +19,8 @@ const (
 
 // TextOptions shape a text table. The zero value is a table for a person of any width.
 type TextOptions struct {
-	Width int // columns of the terminal; cells are cut so that the table fits; 0 is no limit
+	Width  int  // columns of the terminal; cells are cut so that the table fits; 0 is no limit
+	Colour bool // pictures may have ANSI colours; a table never has
 }
 
 // AppendText appends the table for people: a header, a rule, aligned rows, numbers to the right with

@@ -117,8 +117,18 @@ func (c *Calendar) Day(at int64) int64 {
 	return wall / dayNanos
 }
 
-// DayStart returns the first instant of a day by its number.
-func (c *Calendar) DayStart(day int64) int64 { return c.first(day * dayNanos) }
+// DayStart returns the first instant of a day by its number; for days of which time has no instants, and
+// those next to them, the end of time that is nearer.
+func (c *Calendar) DayStart(day int64) int64 {
+	const daysMax = math.MaxInt64/dayNanos - 2
+	switch {
+	case day > daysMax:
+		return math.MaxInt64
+	case day < -daysMax:
+		return math.MinInt64
+	}
+	return c.first(day * dayNanos)
+}
 
 // clock returns the wall clock's reading in nanoseconds since its midnight.
 func (c *Calendar) clock(at int64) int64 {

@@ -168,3 +168,13 @@ func BenchmarkNewCalendar(b *testing.B) {
 		NewCalendar(l, time.Monday)
 	}
 }
+
+// Time ends in April 2262: the bucket in which it does has no end before.
+func TestBinsEndWithTime(t *testing.T) {
+	for _, span := range []syntax.Span{{Count: 1, Unit: syntax.Year}, {Count: 500, Unit: syntax.Year}, {Count: 1, Unit: syntax.Quarter}, {Count: 1, Unit: syntax.Month}} {
+		bins := NewCalendar(zone(t, "Europe/Berlin"), time.Monday).Bins(span, math.MinInt64)
+		if end := bins.End(at(t, "2262-04-01T10:00:00Z")); end != math.MaxInt64 {
+			t.Errorf("%v: end %d", span, end)
+		}
+	}
+}

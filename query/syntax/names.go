@@ -145,16 +145,22 @@ func selectorName(name string, s *Selector) string {
 	return name
 }
 
-// unused returns the name itself, or with _2, _3 … behind it when it is taken.
-func unused(name string, used map[string]bool) string {
-	if !used[name] {
-		return name
+// usedNames are the names that columns have already, each with the last number that it was given.
+type usedNames map[string]int
+
+func (u usedNames) has(name string) bool { return u[name] > 0 }
+
+func (u usedNames) add(name string) { u[name] = max(1, u[name]) }
+
+// unused returns the name itself, or with _2, _3 … behind it when it is taken, and takes it.
+func (u usedNames) unused(name string) string {
+	free := name
+	for u.has(free) {
+		u[name]++
+		free = name + "_" + strconv.Itoa(u[name])
 	}
-	for n := 2; ; n++ {
-		if numbered := name + "_" + strconv.Itoa(n); !used[numbered] {
-			return numbered
-		}
-	}
+	u.add(free)
+	return free
 }
 
 // omitNames says which columns of a result the printer can leave unnamed, since fillNames gives them
@@ -169,10 +175,12 @@ func omitNames(lists ...[]Named) [][]bool {
 	}
 	for settled := false; !settled; {
 		settled = true
-		used := map[string]bool{}
+		used := usedNames{}
 		for i, list := range lists {
 			for j, n := range list {
-				used[n.Name] = used[n.Name] || !omitted[i][j]
+				if !omitted[i][j] {
+					used.add(n.Name)
+				}
 			}
 		}
 		for i, list := range lists {
@@ -180,9 +188,7 @@ func omitNames(lists ...[]Named) [][]bool {
 				if !omitted[i][j] {
 					continue
 				}
-				name := unused(DefaultName(n.Expr), used)
-				used[name] = true
-				if name != n.Name {
+				if used.unused(DefaultName(n.Expr)) != n.Name {
 					omitted[i][j], settled = false, false
 				}
 			}

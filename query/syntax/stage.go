@@ -185,23 +185,22 @@ func (p *parser) assigns() bool {
 // fillNames gives default names to those without and refuses a name that is given twice. The lists
 // make the columns of one result, in order.
 func fillNames(lists ...[]Named) {
-	used := map[string]bool{}
+	used := usedNames{}
 	for _, list := range lists {
 		for _, n := range list {
 			if n.Name == "" {
 				continue
 			}
-			if used[n.Name] {
+			if used.has(n.Name) {
 				panic(Errorf(n.Pos, "two columns are named %q", n.Name))
 			}
-			used[n.Name] = true
+			used.add(n.Name)
 		}
 	}
 	for _, list := range lists {
 		for i := range list {
 			if list[i].Name == "" {
-				list[i].Name = unused(DefaultName(list[i].Expr), used)
-				used[list[i].Name] = true
+				list[i].Name = used.unused(DefaultName(list[i].Expr))
 			}
 		}
 	}

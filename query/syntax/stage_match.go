@@ -57,19 +57,21 @@ func (s *Match) fixedColumns() []string {
 // StepColumn splits the name of a column x.NAME or x.last.NAME of a step `as x`: the step's index, from
 // 0, whether the last of its events is meant, and NAME.
 func (s *Match) StepColumn(name string) (step int, last bool, column string, ok bool) {
-	longest := -1
+	longest := 0
 	for i, candidate := range s.Pattern.Steps {
-		rest, found := strings.CutPrefix(name, candidate.Name+".")
-		if candidate.Name == "" || !found || rest == "" || len(candidate.Name) <= longest {
-			continue
-		}
-		longest, step, ok = len(candidate.Name), i, true
-		column, last = strings.CutPrefix(rest, "last.")
-		if column == "" {
-			column, last = rest, false
+		n := len(candidate.Name)
+		if n > longest && len(name) > n+1 && name[n] == '.' && name[:n] == candidate.Name {
+			longest, step = n, i
 		}
 	}
-	return step, last, column, ok
+	if longest == 0 {
+		return 0, false, "", false
+	}
+	rest := name[longest+1:]
+	if column, last = strings.CutPrefix(rest, "last."); column == "" {
+		column, last = rest, false
+	}
+	return step, last, column, true
 }
 
 // Keyword returns the stage's name.
