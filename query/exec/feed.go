@@ -22,6 +22,9 @@ type feed interface {
 	lookup(ctx context.Context, w []*streamWorker, refs []eventRef, e syntax.Expr) ([]event.Value, error)
 	// bounds is the range of the query; events outside of it may be in the stream.
 	bounds() event.TimeRange
+	// extent returns times of the range between which all its events lie, as far as it has no bounds; none
+	// if it has no events.
+	extent(ctx context.Context) ([]int64, error)
 	// has reports whether a stage before made a column of that name.
 	has(column string) bool
 }
@@ -31,9 +34,12 @@ type streamSpec struct {
 	rng       event.TimeRange // which events
 	selectors []stepSelector
 	columns   []syntax.Expr // as written
+	exact     map[int]bool  // columns in which 1 and 1.0 are two values
 	whole     bool          // events that match no selector too
 	refs      bool
 	by        []syntax.Expr // what stands for the user; nil: the user
+	// only, if not nil, are the users wanted, where they are known by dense id; others may come too.
+	only *idSet
 }
 
 // stepSelector is a selector of a step: with first, of the user's first events alone.
@@ -56,12 +62,22 @@ func (s *streamSpec) selector(first syntax.First, sel *syntax.Selector) int {
 // column returns the number of a column, adding it when it is new.
 func (s *streamSpec) column(e syntax.Expr) int {
 	for i, have := range s.columns {
-		if syntax.Equal(have, e) {
+		if !s.exact[i] && syntax.Equal(have, e) {
 			return i
 		}
 	}
 	s.columns = append(s.columns, e)
 	return len(s.columns) - 1
+}
+
+// exactColumn returns the number of a new column in which 1 and 1.0 are two values.
+func (s *streamSpec) exactColumn(e syntax.Expr) int {
+	if s.exact == nil {
+		s.exact = map[int]bool{}
+	}
+	n := len(s.columns)
+	s.columns, s.exact[n] = append(s.columns, e), true
+	return n
 }
 
 // storedFeed feeds stored events.
@@ -94,7 +110,7 @@ func (f *storedFeed) condition(ctx context.Context, s stepSelector) (*condition,
 }
 
 func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
-	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs}
+	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs, exact: spec.exact, only: spec.only}
 	for _, sel := range spec.selectors {
 		c, err := f.condition(ctx, sel)
 		if err != nil {
@@ -106,7 +122,9 @@ func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func
 		s.selectors = append(s.selectors, c)
 	}
 	for _, e := range spec.columns {
-		e = f.plan.Row.Resolve(e)
+		if e != eventName {
+			e = f.plan.Row.Resolve(e)
+		}
 		if err := f.x.learn(ctx, e); err != nil {
 			return nil, err
 		}
@@ -224,7 +242,7 @@ func (f *tableFeed) test(ctx context.Context, s stepSelector) (func(r *row) bool
 
 func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
 	x, t := f.x, f.t
-	s := &stream{x: x, columns: spec.columns, refs: spec.refs, table: t}
+	s := &stream{x: x, columns: spec.columns, refs: spec.refs, exact: spec.exact, table: t}
 	var tests []func(r *row) bool
 	for _, sel := range spec.selectors {
 		test, err := f.test(ctx, sel)
@@ -240,6 +258,11 @@ func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(
 	columns, err := x.exprs(t, spec.columns)
 	if err != nil {
 		return nil, err
+	}
+	for i, e := range spec.columns {
+		if e == eventName {
+			columns[i] = func(r *row) event.Value { return event.String(r.event.Name) }
+		}
 	}
 	user := x.user(t)
 	if spec.by != nil {
@@ -543,12 +566,13 @@ func (s *stream) newGatherer(by []syntax.Expr, numbers map[*view]int) (consumer,
 		g.actor.columns = append(g.actor.columns, k)
 		g.actor.ids = k.ids
 	}
-	for _, e := range s.columns {
+	for i, e := range s.columns {
 		in, err := x.newInput(e)
 		if err != nil {
 			return nil, err
 		}
 		k := x.newKeyColumn(in)
+		k.ids.exact = s.exact[i]
 		k.ids.intern(event.Null)
 		g.columns = append(g.columns, k)
 		g.ids = append(g.ids, k.ids)

@@ -7,8 +7,9 @@ import (
 )
 
 // interner numbers distinct values from 0 in order of first appearance. Values are canonical, so
-// that 1 and 1.0 have one number, and absent is null. Not safe for concurrent use.
+// that 1 and 1.0 have one number, unless it is exact; absent is null. Not safe for concurrent use.
 type interner struct {
+	exact   bool
 	numbers map[event.Value]uint32
 	values  []event.Value
 	account account
@@ -23,7 +24,10 @@ func newInterner(budget *Budget, purpose string) *interner {
 
 // intern returns the number of v.
 func (in *interner) intern(v event.Value) uint32 {
-	if v = v.Canonical(); !v.Exists() {
+	if !in.exact {
+		v = v.Canonical()
+	}
+	if !v.Exists() {
 		v = event.Null
 	}
 	if n, ok := in.numbers[v]; ok {

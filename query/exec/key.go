@@ -210,7 +210,9 @@ func (k *keyColumn) numberGids(b *batch) ([]uint32, error) {
 		}
 		var v event.Value
 		if n.kind == event.KindFloat {
-			v = event.Float(n.floats[i]).Canonical()
+			if v = event.Float(n.floats[i]); !k.ids.exact {
+				v = v.Canonical()
+			}
 		} else {
 			v = event.FromBits(n.kind, uint64(n.ints[i]), "")
 		}

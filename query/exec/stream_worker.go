@@ -71,8 +71,9 @@ func (s *stream) newWorker() (*streamWorker, error) {
 		stream: s, scratch: scratchPool.Get().(*scratch), account: account{budget: s.x.Budget, purpose: "events by user"},
 		streamBuffers: streamPool.Get().(*streamBuffers),
 	}
-	for range s.columns {
+	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
+		ids.exact = s.exact[i]
 		ids.intern(event.Null)
 		w.ids = append(w.ids, ids)
 	}
