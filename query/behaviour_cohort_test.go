@@ -57,7 +57,7 @@ func (g *cohortTexts) query() string {
 		for range rapid.IntRange(0, 2).Draw(g.t, "stages") {
 			b.WriteString(g.pick(
 				" | where y > 0", ` | where s != "a"`, " | extend big = y > 1", " | extend s = y", " | sort y", " | limit 20",
-				" | extend user = s", ` | where time >= "2025-03-29T05:00"`, " | project event, time, user, x, y, s, l",
+				` | where time >= "2025-03-29T05:00"`, " | project event, time, user, x, y, s, l",
 			))
 		}
 	}

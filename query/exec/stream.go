@@ -25,7 +25,7 @@ type stream struct {
 	selectors []*condition
 	whole     bool          // events of class 0, which match no selector, are part of the stream
 	columns   []syntax.Expr // whose values events carry
-	exact     map[int]bool  // columns in which 1 and 1.0 are two values
+	exact     []bool        // by column: whether 1 and 1.0 are two values
 	refs      bool          // events carry refs, and the order among simultaneous ones always matters
 	// only, if not nil, are the users wanted; others may come too.
 	only *idSet

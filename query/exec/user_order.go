@@ -23,6 +23,9 @@ func rankUsers(f feed, workers []*streamWorker, n int, user func(i int) uint32) 
 	}
 	slices.Sort(o.ids)
 	o.ids = slices.Compact(o.ids)
+	if n == 0 {
+		return o, nil
+	}
 	var err error
 	if o.names, err = f.users(workers, o.ids); err != nil {
 		return nil, err
