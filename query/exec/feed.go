@@ -568,7 +568,7 @@ func (s *stream) newGatherer(by []syntax.Expr, numbers map[*view]int) (consumer,
 			return nil, err
 		}
 		k := x.newKeyColumn(in)
-		k.ids.exact = s.exact[i]
+		k.ids.exact = s.isExact(i)
 		k.ids.intern(event.Null)
 		g.columns = append(g.columns, k)
 		g.ids = append(g.ids, k.ids)

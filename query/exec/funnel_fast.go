@@ -66,11 +66,6 @@ const noStart = math.MaxInt64
 // user counts the user of some pieces; done is false where there is more to him: simultaneous events,
 // segments that overlap in time, or attempts in several groups.
 func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
-	for i := 1; i < len(pieces); i++ {
-		if c.times[pieces[i-1].to-1] >= c.times[pieces[i].from] {
-			return false
-		}
-	}
 	f := q.f
 	r := f.r
 	last := len(r.p.steps) - 1

@@ -282,3 +282,6 @@ func (s *stream) rowsBefore(user uint32) int {
 	}
 	return n
 }
+
+// isExact reports whether 1 and 1.0 are two values in a column.
+func (s *stream) isExact(column int) bool { return column < len(s.exact) && s.exact[column] }

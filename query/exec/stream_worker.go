@@ -73,7 +73,7 @@ func (s *stream) newWorker() (*streamWorker, error) {
 	}
 	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
-		ids.exact = s.exact[i]
+		ids.exact = s.isExact(i)
 		ids.intern(event.Null)
 		w.ids = append(w.ids, ids)
 	}
