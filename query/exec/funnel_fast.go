@@ -24,6 +24,8 @@ type fastFunnel struct {
 	times   []int64 // of the user at hand
 	classes []uint32
 	joined  chunk // where they are put side by side
+	rivals  rivals
+	chain   [64]int32
 	best    best
 }
 
@@ -63,8 +65,8 @@ func (q *fastFunnel) learn() {
 // any window.
 const noStart = math.MaxInt64
 
-// user counts the user of some pieces; done is false where there is more to him: simultaneous events,
-// segments that overlap in time, or attempts in several groups.
+// user counts the user of some pieces; done is false where there is more to him: simultaneous events, or
+// segments that overlap in time.
 func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
 	f := q.f
 	r := f.r
@@ -77,6 +79,7 @@ func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
 	}
 	deepest := 0 // steps
 	group := -1  // where the start that gives the group is
+	several := false
 	for n, p := range pieces[1:] {
 		if c.times[p.from] <= c.times[pieces[n].to-1] {
 			return false
@@ -94,10 +97,13 @@ func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
 				}
 				if place := int(p.from) + i; group < 0 {
 					group = place
-				} else if !q.sameGroup(c, group, place) {
-					return false
+				} else if several = several || !q.sameGroup(c, group, place); several {
+					break
 				}
 			}
+		}
+		if several {
+			continue // to see that the events are in order
 		}
 		if q.single && moments[0] >= r.rng.From && (moments[len(moments)-1] < r.rng.To || r.rng.To == noLimit) {
 			deepest = q.deepen(moments, classes, deepest)
@@ -108,6 +114,14 @@ func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
 			pieces = pieces[:n+1]
 			break
 		}
+	}
+	if several {
+		if r.top != nil {
+			return false // groups may be one
+		}
+		q.join(c, pieces)
+		q.groups(c, pieces)
+		return true
 	}
 	if deepest == 0 {
 		return true
@@ -242,6 +256,103 @@ func (q *fastFunnel) find(deepest int) {
 			a.at[k] = -1
 		}
 		return
+	}
+}
+
+// rivals are the best attempts of the groups of the user at hand.
+type rivals struct {
+	places   []int32 // by group: the place of its first start in the chunk
+	furthest []int32
+	at       []int32  // by group and step
+	epoch    uint32   // of the user
+	seen     []uint64 // one key: by the number of its value, epoch << 32 | group
+}
+
+// groups counts a user whose attempts start in several groups: of each start, in order, the chain is found,
+// and the earliest of the deepest in each group counts.
+func (q *fastFunnel) groups(c *chunk, pieces []piece) {
+	rng := q.f.r.rng
+	steps := len(q.f.r.p.steps)
+	clear(q.cursor[:steps])
+	r := &q.rivals
+	r.places, r.furthest, r.at = r.places[:0], r.furthest[:0], r.at[:0]
+	r.epoch++
+	start := 0
+	for _, p := range pieces {
+		for place := p.from; place < p.to; place++ {
+			if q.masks[c.class[place]]&1 != 0 && rng.Contains(c.times[place]) {
+				if n := q.rival(c, int32(place), steps); int(r.furthest[n]) < steps-1 {
+					q.challenge(n, start, steps)
+				}
+			}
+			start++
+		}
+	}
+	a := &q.best.a
+	for n, furthest := range r.furthest {
+		a.furthest = int(furthest)
+		for k := range a.at {
+			a.at[k] = -1
+		}
+		copy(a.at, r.at[n*steps:n*steps+a.furthest+1])
+		a.deadline = q.f.r.p.deadline(q.times[a.at[0]])
+		q.count(c, pieces, int(r.places[n]))
+	}
+}
+
+// rival returns the number of the group of a start among those of the user.
+func (q *fastFunnel) rival(c *chunk, place int32, steps int) int {
+	r, by := &q.rivals, q.f.r.by
+	gid := -1
+	if len(by) == 1 {
+		gid = int(c.keys[by[0]][place])
+		for gid >= len(r.seen) {
+			r.seen = append(r.seen, make([]uint64, max(64, len(r.seen)))...)
+		}
+		if have := r.seen[gid]; uint32(have>>32) == r.epoch {
+			return int(uint32(have))
+		}
+	} else {
+		for n, other := range r.places {
+			if q.sameGroup(c, int(other), int(place)) {
+				return n
+			}
+		}
+	}
+	n := len(r.places)
+	r.places, r.furthest = append(r.places, place), append(r.furthest, -1)
+	for range steps {
+		r.at = append(r.at, -1)
+	}
+	if gid >= 0 {
+		r.seen[gid] = uint64(r.epoch)<<32 | uint64(n)
+	}
+	return n
+}
+
+// challenge finds the chain of a start, and lets it stand for its group if it gets further.
+func (q *fastFunnel) challenge(group, start, steps int) {
+	times, masks, classes := q.times, q.masks, q.classes
+	deadline := q.f.r.p.deadline(times[start])
+	chain := q.chain[:steps]
+	at := int32(start)
+	chain[0] = at
+	k := 1
+	for ; k < steps; k++ {
+		bit := uint64(1) << k
+		at = max(at+1, q.cursor[k])
+		for int(at) < len(classes) && masks[classes[at]]&bit == 0 {
+			at++
+		}
+		q.cursor[k] = at
+		if int(at) == len(classes) || times[at] > deadline {
+			break
+		}
+		chain[k] = at
+	}
+	if r := &q.rivals; int32(k-1) > r.furthest[group] {
+		r.furthest[group] = int32(k - 1)
+		copy(r.at[group*steps:], chain[:k])
 	}
 }
 

@@ -747,6 +747,7 @@ func (c *streamCursor) turnTo(b, from, to int) error {
 		var ok bool
 		if c.part, ok = c.plain.AppendBetween(c.part[:0], origin+from, origin+to, origin); ok {
 			c.ranged, c.sel = true, c.part
+			c.w.x.Read.Rows.Add(int64(len(c.part)))
 			c.countRead(b)
 			return nil
 		}
@@ -768,14 +769,16 @@ func (c *streamCursor) turnTo(b, from, to int) error {
 
 // countRead counts a block once, whichever worker comes to it first.
 func (c *streamCursor) countRead(b int) {
-	if c.source.touched[b].Swap(true) || !c.all && len(c.sel) == 0 {
+	if !c.all && len(c.sel) == 0 || c.source.touched[b].Swap(true) {
 		return
 	}
-	n := len(c.sel)
-	if c.all {
-		n = c.filter.rows(b)
+	if !c.ranged {
+		n := len(c.sel)
+		if c.all {
+			n = c.filter.rows(b)
+		}
+		c.w.x.Read.Rows.Add(int64(n))
 	}
-	c.w.x.Read.Rows.Add(int64(n))
 	c.w.x.countBytes(task{view: &scanView{view: c.source.view}, from: b, to: b + 1})
 }
 
