@@ -22,6 +22,8 @@ func (x *Execution) behaviour(ctx context.Context, f feed, stage, view syntax.St
 		return x.lifecycle(ctx, f, s, view)
 	case *syntax.Stickiness:
 		return x.stickiness(ctx, f, s, view)
+	case *syntax.Paths:
+		return x.paths(ctx, f, s, view)
 	}
 	return nil, syntax.Errorf(stage.Position(), "%s cannot be run", stage.Keyword())
 }

@@ -1,7 +1,10 @@
 package exec
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -18,6 +21,7 @@ import (
 // known which they are.
 type eventsPass struct {
 	x     *Execution
+	rng   event.TimeRange
 	limit int64 // -1: all
 	// threshold is a time such that at least limit events are not older.
 	threshold atomic.Int64
@@ -38,9 +42,9 @@ type eventsWorker struct {
 	account account
 }
 
-func (x *Execution) events(ctx context.Context, p *plan.Pipeline, op *plan.Events, filter *condition) (*table, error) {
-	pass := &eventsPass{x: x, limit: op.Limit}
-	pass.threshold.Store(math.MinInt64)
+// eventsTable makes the table of events behind the stages on single rows, without rows, and what gives the
+// values of their columns.
+func (x *Execution) eventsTable(p *plan.Pipeline) (*table, []func(r *row) event.Value, error) {
 	t := &table{events: true, open: !p.Row.Closed(), made: p.Row.MakesUser(), gone: map[string]bool{}, rng: x.Range}
 	var exprs []syntax.Expr
 	for _, c := range p.Row.Made() {
@@ -50,17 +54,35 @@ func (x *Execution) events(ctx context.Context, p *plan.Pipeline, op *plan.Event
 	for _, name := range p.Row.HiddenNames() {
 		t.gone[name] = true
 	}
+	made, err := x.exprs(&table{events: true, open: true}, exprs)
+	return t, made, err
+}
+
+// valuesOf returns the values of the columns of a row.
+func valuesOf(made []func(r *row) event.Value, r *row) []event.Value {
+	values := make([]event.Value, len(made))
+	for i, f := range made {
+		values[i] = f(r)
+	}
+	return values
+}
+
+func (x *Execution) events(ctx context.Context, p *plan.Pipeline, op *plan.Events, filter *condition) (*table, error) {
+	pass := &eventsPass{x: x, limit: op.Limit, rng: x.Range}
+	if op.Wide {
+		pass.rng = event.AllTime
+	}
+	pass.threshold.Store(math.MinInt64)
+	t, made, err := x.eventsTable(p)
+	if err != nil {
+		return nil, err
+	}
+	t.wide = op.Wide
 	var list []found
 	if op.Limit != 0 {
-		var err error
 		if list, err = pass.run(ctx, filter); err != nil {
 			return nil, err
 		}
-	}
-	base := &table{events: true, open: true}
-	made, err := x.exprs(base, exprs)
-	if err != nil {
-		return nil, err
 	}
 	if t.rows, err = x.materialise(ctx, list); err != nil {
 		return nil, err
@@ -75,18 +97,14 @@ func (x *Execution) events(ctx context.Context, p *plan.Pipeline, op *plan.Event
 		if err := interrupted(ctx, i); err != nil {
 			return nil, err
 		}
-		r := &t.rows[i]
-		r.values = make([]event.Value, len(made))
-		for j, f := range made {
-			r.values[j] = f(r)
-		}
+		t.rows[i].values = valuesOf(made, &t.rows[i])
 	}
 	return t, nil
 }
 
 // run returns the rows that are as new as the limit-th newest, and perhaps others.
 func (p *eventsPass) run(ctx context.Context, filter *condition) ([]found, error) {
-	s, err := p.x.newScan(ctx, p.x.Range, filter)
+	s, err := p.x.newScan(ctx, p.rng, filter)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +240,67 @@ func (x *Execution) readWhole(ctx context.Context, out []row, v *view, rows []ui
 		rows = rows[n:]
 	}
 	return out, nil
+}
+
+// wholeRows reads the events of refs whole, in their order, segments side by side.
+func (x *Execution) wholeRows(ctx context.Context, views []*streamSource, refs []eventRef) ([]row, error) {
+	order := make([]int, len(refs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(refs[a], refs[b]) })
+	out := make([]row, len(refs))
+	parts := slices.Collect(chunkBy(order, func(a, b int) bool { return refs[a].view() == refs[b].view() }))
+	errs := make([]error, min(x.Workers, len(parts)))
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	for worker := range errs {
+		wait.Add(1)
+		go func() {
+			defer wait.Done()
+			for errs[worker] == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(parts) {
+					return
+				}
+				errs[worker] = x.placeRows(ctx, out, views[refs[parts[i][0]].view()].view, refs, parts[i])
+			}
+		}()
+	}
+	wait.Wait()
+	return out, errors.Join(errs...)
+}
+
+// placeRows reads the events of some refs, which are of one segment and ascend, into the places of out.
+func (x *Execution) placeRows(ctx context.Context, out []row, v *view, refs []eventRef, order []int) error {
+	rows := make([]uint32, len(order))
+	for i, at := range order {
+		rows[i] = uint32(refs[at].row())
+	}
+	got, err := x.readWhole(ctx, nil, v, rows)
+	if err != nil {
+		return err
+	}
+	for i, at := range order {
+		out[at] = got[i]
+	}
+	return nil
+}
+
+// chunkBy cuts a list into pieces of neighbours that belong together.
+func chunkBy(list []int, together func(a, b int) bool) iter.Seq[[]int] {
+	return func(yield func([]int) bool) {
+		for from := 0; from < len(list); {
+			to := from + 1
+			for to < len(list) && together(list[from], list[to]) {
+				to++
+			}
+			if !yield(list[from:to]) {
+				return
+			}
+			from = to
+		}
+	}
 }
 
 func (x *Execution) appendRows(out []row, stored []segment.Row) ([]row, error) {

@@ -214,6 +214,10 @@ func describe(op plan.Operator) string {
 			return fmt.Sprintf("events, the newest %d", op.Limit)
 		}
 		return "events"
+	case *plan.Session:
+		return "session"
+	case *plan.Behaviour:
+		return op.Stage.Keyword()
 	}
 	return "?"
 }

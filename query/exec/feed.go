@@ -38,6 +38,8 @@ type streamSpec struct {
 	whole     bool          // events that match no selector too
 	refs      bool
 	by        []syntax.Expr // what stands for the user; nil: the user
+	// only, if not nil, are the users wanted, where they are known by dense id; others may come too.
+	only *idSet
 }
 
 // stepSelector is a selector of a step: with first, of the user's first events alone.
@@ -104,7 +106,7 @@ func (f *storedFeed) condition(ctx context.Context, s stepSelector) (*condition,
 }
 
 func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
-	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs, exact: spec.exact}
+	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs, exact: spec.exact, only: spec.only}
 	for _, sel := range spec.selectors {
 		c, err := f.condition(ctx, sel)
 		if err != nil {
@@ -116,7 +118,9 @@ func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func
 		s.selectors = append(s.selectors, c)
 	}
 	for _, e := range spec.columns {
-		e = f.plan.Row.Resolve(e)
+		if e != eventName {
+			e = f.plan.Row.Resolve(e)
+		}
 		if err := f.x.learn(ctx, e); err != nil {
 			return nil, err
 		}
@@ -250,6 +254,11 @@ func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(
 	columns, err := x.exprs(t, spec.columns)
 	if err != nil {
 		return nil, err
+	}
+	for i, e := range spec.columns {
+		if e == eventName {
+			columns[i] = func(r *row) event.Value { return event.String(r.event.Name) }
+		}
 	}
 	user := x.user(t)
 	if spec.by != nil {
@@ -559,7 +568,7 @@ func (s *stream) newGatherer(by []syntax.Expr, numbers map[*view]int) (consumer,
 			return nil, err
 		}
 		k := x.newKeyColumn(in)
-		k.ids.exact = s.exact[i]
+		k.ids.exact = s.isExact(i)
 		k.ids.intern(event.Null)
 		g.columns = append(g.columns, k)
 		g.ids = append(g.ids, k.ids)

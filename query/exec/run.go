@@ -79,7 +79,7 @@ func (x *Execution) run(ctx context.Context, p *plan.Pipeline) (*table, error) {
 			return nil, err
 		}
 	}
-	return t, x.Budget.Err()
+	return t.narrow(), x.Budget.Err()
 }
 
 func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *condition) (*table, error) {
@@ -104,6 +104,8 @@ func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *conditi
 		return x.facetsOf(ctx, p, op, filter)
 	case *plan.Events:
 		return x.events(ctx, p, op, filter)
+	case *plan.Session:
+		return x.storedSessions(ctx, p, op.Stage, filter, columnsNamed(p.Rest))
 	case *plan.Behaviour:
 		return x.behaviour(ctx, &storedFeed{x: x, plan: p, filter: filter}, op.Stage, op.View, p.Rest)
 	}
@@ -156,6 +158,9 @@ func (x *Execution) stage(ctx context.Context, t *table, stage syntax.Stage, res
 	if len(rest) > 0 {
 		next = rest[0]
 	}
+	if !plan.IsRowwise(stage) && !plan.SeesAround(stage) {
+		t = t.narrow()
+	}
 	if plan.IsBehaviour(stage) {
 		if next != nil && !plan.IsView(stage, next) {
 			next = nil
@@ -192,6 +197,10 @@ func (x *Execution) stage(ctx context.Context, t *table, stage syntax.Stage, res
 		return x.fillStage(t, s)
 	case *syntax.Users:
 		return x.users(t), nil
+	case *syntax.Session:
+		return x.sessions(ctx, t, s, columnsNamed(rest))
+	case *syntax.Gap:
+		return x.gaps(ctx, t)
 	case *syntax.Events:
 		return t.newestFirst(ctx)
 	}

@@ -21,6 +21,7 @@ type table struct {
 	events bool            // every row is an event
 	open   bool            // events with all their fields: names are the columns that stages added
 	made   bool            // events whose column user was made by a stage: it says who did them
+	wide   bool            // events outside of the range are there too, for a behavioural stage to come
 	gone   map[string]bool // when open: columns that were dropped or renamed
 	extra  map[string]bool // columns that later stages may name but that are not shown; see storedEvent
 	bucket *bucketing      // of the stats before, for fill
@@ -45,6 +46,21 @@ type bucketing struct {
 	bin  *syntax.Bin
 	time string   // the column of the time key
 	keys []string // the columns of the other keys
+}
+
+// narrow returns the table without the events outside of the range.
+func (t *table) narrow() *table {
+	if !t.wide {
+		return t
+	}
+	out := t.with(nil)
+	out.wide = false
+	for _, r := range t.rows {
+		if inRange(t.rng, r.event.Time) {
+			out.rows = append(out.rows, r)
+		}
+	}
+	return out
 }
 
 func (t *table) index(name string) int { return slices.Index(t.names, name) }

@@ -26,7 +26,8 @@ type Pipeline struct {
 	Explain bool
 }
 
-// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users, *Facets or *Behaviour.
+// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users, *Facets, *Session or
+// *Behaviour.
 type Operator interface{ operator() }
 
 // Stats groups and aggregates. Expressions are resolved.
@@ -46,6 +47,8 @@ type Stats struct {
 type Events struct {
 	// Limit is how many rows, from the first, the stages after it look at; -1: all.
 	Limit int64
+	// Wide says that events outside of the range are wanted too.
+	Wide bool
 }
 
 // Users is the set of users.
@@ -53,6 +56,9 @@ type Users struct{}
 
 // Facets counts the values of every field.
 type Facets struct{ N int }
+
+// Session cuts the events of users, also some outside of the range, into sessions.
+type Session struct{ Stage *syntax.Session }
 
 // Behaviour is a behavioural stage: it sees the events of each user in the order of time, also some
 // outside of the range. Names in it are as written.
@@ -66,6 +72,7 @@ func (*Stats) operator()     {}
 func (*Events) operator()    {}
 func (*Users) operator()     {}
 func (*Facets) operator()    {}
+func (*Session) operator()   {}
 func (*Behaviour) operator() {}
 
 // IsBehaviour reports whether a stage looks at the events of each user in the order of time.
@@ -147,12 +154,14 @@ func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
 		return &Events{Limit: -1}, nil
 	}
 	if p.Row.MakesUser() { // users are asked of the rows then, not of the store
-		return &Events{Limit: needed(stages)}, stages
+		return &Events{Limit: needed(stages), Wide: wide(stages)}, stages
 	}
 	if IsBehaviour(stages[0]) {
 		return behaviour(stages)
 	}
 	switch s := stages[0].(type) {
+	case *syntax.Session:
+		return &Session{Stage: s}, stages[1:]
 	case *syntax.Stats:
 		op := p.stats(s.Keys, s.Aggs)
 		op.Fill = op.Time >= 0 && !filled(stages[1:]) && timeKeys(s.Keys) == 1
@@ -228,6 +237,30 @@ func filled(rest []syntax.Stage) bool {
 	}
 	_, ok := rest[0].(*syntax.Fill)
 	return ok
+}
+
+// IsRowwise reports whether a stage looks at each row alone, so that events around the range pass it too.
+func IsRowwise(s syntax.Stage) bool {
+	switch s.(type) {
+	case *syntax.Where, *syntax.Extend, *syntax.Project, *syntax.Rename, *syntax.Drop:
+		return true
+	}
+	return false
+}
+
+// SeesAround reports whether a stage looks at events around the range.
+func SeesAround(s syntax.Stage) bool {
+	_, session := s.(*syntax.Session)
+	return session || IsBehaviour(s)
+}
+
+// wide reports whether a stage that looks at events around the range follows, behind none but such that
+// look at each row alone.
+func wide(stages []syntax.Stage) bool {
+	for len(stages) > 0 && IsRowwise(stages[0]) {
+		stages = stages[1:]
+	}
+	return len(stages) > 0 && SeesAround(stages[0])
 }
 
 // needed returns how many rows from the first the stages look at, -1 for all. A limit lets the rows
