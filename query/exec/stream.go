@@ -60,6 +60,11 @@ type pieceConsumer interface {
 	pieces(c *chunk, pieces []piece) (done bool, err error)
 }
 
+// chunkConsumer is a streamConsumer that wants to know when all users of a chunk have been handed out.
+type chunkConsumer interface {
+	endChunk(c *chunk) error
+}
+
 // userRows are the events of one user in the order of time; simultaneous ones in that of events where it
 // shows. Slices are valid during the call and may be changed.
 type userRows struct {
@@ -188,6 +193,7 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 			return nil, err
 		}
 		w.quick, _ = w.consumer.(pieceConsumer)
+		w.chunked, _ = w.consumer.(chunkConsumer)
 		list = append(list, w)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -16,6 +17,7 @@ type streamWorker struct {
 	*stream
 	consumer streamConsumer
 	quick    pieceConsumer // the consumer, if it is one
+	chunked  chunkConsumer // likewise
 	cursors  []*streamCursor
 	ids      []*interner   // by column: the values behind the numbers; 0 is no value
 	actors   []event.Value // where users are not dense: who they are by number
@@ -60,7 +62,10 @@ type piece struct {
 	user     uint32
 	view     uint32
 	from, to uint32
+	row      uint32 // the first, if the rows follow upon each other and are not listed in the chunk; else noRow
 }
+
+const noRow = math.MaxUint32
 
 // chunkRows is about how many rows a chunk has: few enough for the columns to stay in the processor's
 // cache.
@@ -200,7 +205,7 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 
 // handOut sorts the pieces by user, keeping segments in order, and calls the consumer for each user.
 func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
-	n := int(to - from)
+	c, n := &w.chunk, int(to-from)
 	if cap(w.ends) < n+1 {
 		w.ends = make([]uint32, n+1)
 	}
@@ -231,6 +236,9 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 			return err
 		}
 		start = ends[i]
+	}
+	if w.chunked != nil {
+		return w.chunked.endChunk(c)
 	}
 	return nil
 }
@@ -270,8 +278,8 @@ func (w *streamWorker) handUser(pieces []piece) error {
 	r.refs = r.refs[:0]
 	if w.stream.refs {
 		for _, p := range pieces {
-			for _, row := range c.rows[p.from:p.to] {
-				r.refs = append(r.refs, newRef(int(p.view), int(row)))
+			for i := p.from; i < p.to; i++ {
+				r.refs = append(r.refs, newRef(int(p.view), int(c.row(p, i))))
 			}
 		}
 	}
@@ -403,7 +411,7 @@ func (w *streamWorker) refOf(i int, pieces []piece) eventRef {
 			i -= n
 			continue
 		}
-		return newRef(int(p.view), int(w.chunk.rows[int(p.from)+i]))
+		return newRef(int(p.view), int(w.chunk.row(p, p.from+uint32(i))))
 	}
 	return 0
 }
@@ -666,6 +674,9 @@ func (c *streamCursor) gather(view int, to uint32) error {
 	if c.none || first == last {
 		return nil
 	}
+	if c.plain() {
+		return c.gatherPlain(view, first, last)
+	}
 	starts := c.source.starts
 	size := c.source.reader.BlockRows()
 	run := first
@@ -729,7 +740,7 @@ func (c *streamCursor) addPiece(view int, user uint32, from, to int) {
 			return
 		}
 	}
-	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to)})
+	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to), noRow})
 }
 
 // growing makes room for n more elements, in steps that double.
