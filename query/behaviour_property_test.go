@@ -12,8 +12,8 @@ import (
 	"cairn/query/querytest"
 )
 
-// behaviours are the stages that the executor has.
-var behaviours = []querytest.Kind{querytest.Funnel, querytest.Match}
+// behaviours are the stages that are drawn.
+var behaviours = querytest.AllKinds()
 
 func drawJourneys(t *rapid.T) []event.Event {
 	if rapid.IntRange(0, 3).Draw(t, "events") == 3 {
