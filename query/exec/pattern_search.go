@@ -26,6 +26,8 @@ type search struct {
 	// complete, if not 0, is the instant at which the group under way is to be complete, plus one: of the ways to
 	// fill a group the one that ends first is tried first.
 	complete int64
+	reaches  int // steps reached so far
+	tighter  tighter
 }
 
 // searchPlace is what a search can go on from.
@@ -38,6 +40,7 @@ type searchPlace struct {
 	used        uint64 // of the instant
 	alive       uint64
 	complete    int64
+	events      int32 // if the search is held to some
 }
 
 func (s *search) start(m *matcher, first int) {
@@ -52,6 +55,7 @@ func (s *search) start(m *matcher, first int) {
 		s.alive = append(s.alive, noLimit)
 	}
 	s.events, s.steps, s.room, s.taken, s.complete = s.events[:0], s.steps[:0], true, 0, 0
+	s.reaches = 0
 	if s.failed == nil {
 		s.failed = map[searchPlace]struct{}{}
 	}
@@ -102,6 +106,9 @@ func (s *search) place(step, count int, members uint64) searchPlace {
 		step: int32(step), count: int32(count), members: members, last: int32(s.last()), taken: int32(s.taken),
 		room: s.room, used: used, complete: s.complete,
 	}
+	if s.tighter.events > 0 {
+		p.events = int32(len(s.events))
+	}
 	for _, a := range s.alive {
 		p.alive = bits.RotateLeft64(p.alive, 7)*0x9e3779b97f4a7c15 ^ uint64(a)
 	}
@@ -114,6 +121,7 @@ func (s *search) reached(step int) (undo func()) {
 	s.complete = 0
 	event := s.last()
 	s.at[step] = int32(event)
+	s.reaches++
 	if s.m.p.steps[step].optional() {
 		s.taken++
 	}
@@ -132,6 +140,7 @@ func (s *search) reached(step int) (undo func()) {
 	return func() {
 		s.alive, s.complete = append(s.alive[:0], before...), complete
 		s.at[step] = -1
+		s.reaches--
 		if s.m.p.steps[step].optional() {
 			s.taken--
 		}
@@ -143,6 +152,9 @@ func (s *search) until() int64 {
 	end := s.deadline
 	for _, a := range s.alive {
 		end = min(end, a)
+	}
+	if s.reaches < len(s.tighter.until) {
+		end = min(end, s.tighter.until[s.reaches])
 	}
 	return end
 }
@@ -163,9 +175,12 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 	from, to := m.instant(last)
 	times := m.r.times
 	end := s.until()
+	if times[last] > end {
+		return false
+	}
 	arrow := &m.p.steps[step].Arrow
 	fits := func(e int) bool {
-		return m.matches(e, selector) && m.sameHeld(s.first, e) && m.free(step, e) &&
+		return m.matches(e, selector) && s.tighter.allows(len(s.events), e) && m.sameHeld(s.first, e) && m.free(step, e) &&
 			(!by.limited || arrow.Allows(times[e]-times[last]))
 	}
 	if by.strict {
@@ -624,6 +639,7 @@ func (m *matcher) find(start, step int, a *attempt) bool {
 			s.target, s.optional = target, optional
 			if m.begin(start, step, s.funnel) {
 				s.record(a)
+				m.refine(start, step, a)
 				return true
 			}
 		}
