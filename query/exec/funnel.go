@@ -583,8 +583,8 @@ func (f *funnelWorker) findFrom(start int) bool {
 
 // bucket is the trend's bucket of a start.
 func (f *funnelWorker) bucket(at int64) int64 {
-	if f.r.bins == nil {
-		return 0
+	if f.r.bins == nil || f.r.stage.Count == syntax.CountSessions {
+		return 0 // a session counts in one bucket alone
 	}
 	return f.r.bins.Start(at)
 }
@@ -714,7 +714,7 @@ func (f *funnelWorker) settle() {
 			continue
 		}
 		if f.r.bins != nil {
-			f.trend(b.key.group, b.key.bucket, &b.a)
+			f.trend(b.key.group, f.r.bins.Start(b.startAt), &b.a)
 			continue
 		}
 		f.count(b)
