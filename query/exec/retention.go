@@ -76,7 +76,7 @@ func (r *retentionRun) fromStream(ctx context.Context) ([]*retentionGroup, error
 	r.spec.rng = r.reading()
 	r.back = r.spec.selector(syntax.FirstNone, s.Return)
 	if s.Value != 0 {
-		r.value = r.spec.column(s.X)
+		r.value = r.spec.exactColumn(s.X)
 	}
 	for _, n := range s.By {
 		r.by = append(r.by, r.spec.column(n.Expr))
