@@ -237,8 +237,12 @@ func TestFirstKnowsExpiredDays(t *testing.T) {
 		return time.Date(2025, 3, 28, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours) * time.Hour).UnixNano()
 	}
 	memory, err := query.Memory([]event.Event{
-		{Time: at(1), Name: "a", User: "new"}, {Time: at(2), Name: "a", User: "old"}, {Time: at(3), Name: "b", User: "new"},
-		{Time: at(3), Name: "b", User: "old"}, {Time: at(25), Name: "b", User: "new"}, {Time: at(26), Name: "b", User: "old"},
+		{Time: at(1), Name: "a", User: "new"},
+		{Time: at(2), Name: "a", User: "old"},
+		{Time: at(3), Name: "b", User: "new"},
+		{Time: at(3), Name: "b", User: "old"},
+		{Time: at(25), Name: "b", User: "new"},
+		{Time: at(26), Name: "b", User: "old"},
 	})
 	if err != nil {
 		t.Fatal(err)
