@@ -11,6 +11,7 @@ import (
 type interner struct {
 	numbers map[event.Value]uint32
 	values  []event.Value
+	raw     bool // values are kept as they are
 	account account
 }
 
@@ -23,8 +24,10 @@ func newInterner(budget *Budget, purpose string) *interner {
 
 // intern returns the number of v.
 func (in *interner) intern(v event.Value) uint32 {
-	if v = v.Canonical(); !v.Exists() {
-		v = event.Null
+	if !in.raw {
+		if v = v.Canonical(); !v.Exists() {
+			v = event.Null
+		}
 	}
 	if n, ok := in.numbers[v]; ok {
 		return n

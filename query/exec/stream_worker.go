@@ -39,6 +39,13 @@ type chunk struct {
 	class []uint32
 	rows  []uint32 // in their segment
 	keys  [][]uint32
+	parts []chunkPart // by segment
+}
+
+// chunkPart is the part of a chunk that one segment gave: it ends where the next begins.
+type chunkPart struct {
+	from uint32
+	row  uint32 // as that of a piece
 }
 
 // piece is the part of a chunk that holds the events of one user in one segment.
@@ -147,11 +154,12 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 	for i := range c.keys {
 		c.keys[i] = c.keys[i][:0]
 	}
-	w.pieces = w.pieces[:0]
+	w.pieces, c.parts = w.pieces[:0], c.parts[:0]
 	for i, cursor := range w.cursors {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		c.parts = append(c.parts, chunkPart{uint32(len(c.times)), noRow})
 		if err := cursor.gather(i, to); err != nil {
 			return err
 		}
