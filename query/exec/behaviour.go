@@ -16,6 +16,12 @@ func (x *Execution) behaviour(ctx context.Context, f feed, stage, view syntax.St
 		return x.funnel(ctx, f, s, view)
 	case *syntax.Match:
 		return x.matches(ctx, f, s, view, columnsNamed(rest))
+	case *syntax.Retention:
+		return x.retention(ctx, f, s, view)
+	case *syntax.Lifecycle:
+		return x.lifecycle(ctx, f, s, view)
+	case *syntax.Stickiness:
+		return x.stickiness(ctx, f, s, view)
 	case *syntax.Paths:
 		return x.paths(ctx, f, s, view)
 	}

@@ -22,6 +22,9 @@ type feed interface {
 	lookup(ctx context.Context, w []*streamWorker, refs []eventRef, e syntax.Expr) ([]event.Value, error)
 	// bounds is the range of the query; events outside of it may be in the stream.
 	bounds() event.TimeRange
+	// extent returns times of the range between which all its events lie, as far as it has no bounds; none
+	// if it has no events.
+	extent(ctx context.Context) ([]int64, error)
 	// has reports whether a stage before made a column of that name.
 	has(column string) bool
 }
@@ -31,6 +34,7 @@ type streamSpec struct {
 	rng       event.TimeRange // which events
 	selectors []stepSelector
 	columns   []syntax.Expr // as written
+	exact     []bool        // by column: whether 1 and 1.0 are two values
 	whole     bool          // events that match no selector too
 	refs      bool
 	by        []syntax.Expr // what stands for the user; nil: the user
@@ -56,13 +60,19 @@ func (s *streamSpec) selector(first syntax.First, sel *syntax.Selector) int {
 }
 
 // column returns the number of a column, adding it when it is new.
-func (s *streamSpec) column(e syntax.Expr) int {
+func (s *streamSpec) column(e syntax.Expr) int { return s.addColumn(e, false) }
+
+// exactColumn is column for values to calculate with, which are as they are stored: of grouped ones, 1 and
+// 1.0 are one.
+func (s *streamSpec) exactColumn(e syntax.Expr) int { return s.addColumn(e, true) }
+
+func (s *streamSpec) addColumn(e syntax.Expr, exact bool) int {
 	for i, have := range s.columns {
-		if syntax.Equal(have, e) {
+		if s.exact[i] == exact && syntax.Equal(have, e) {
 			return i
 		}
 	}
-	s.columns = append(s.columns, e)
+	s.columns, s.exact = append(s.columns, e), append(s.exact, exact)
 	return len(s.columns) - 1
 }
 
@@ -96,7 +106,7 @@ func (f *storedFeed) condition(ctx context.Context, s stepSelector) (*condition,
 }
 
 func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
-	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs, only: spec.only}
+	s := &stream{x: f.x, rng: spec.rng, filter: f.filter, whole: spec.whole, refs: spec.refs, exact: spec.exact, only: spec.only}
 	for _, sel := range spec.selectors {
 		c, err := f.condition(ctx, sel)
 		if err != nil {
@@ -228,7 +238,7 @@ func (f *tableFeed) test(ctx context.Context, s stepSelector) (func(r *row) bool
 
 func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(w *streamWorker) (streamConsumer, error)) ([]*streamWorker, error) {
 	x, t := f.x, f.t
-	s := &stream{x: x, columns: spec.columns, refs: spec.refs, table: t}
+	s := &stream{x: x, columns: spec.columns, refs: spec.refs, exact: spec.exact, table: t}
 	var tests []func(r *row) bool
 	for _, sel := range spec.selectors {
 		test, err := f.test(ctx, sel)
@@ -552,12 +562,13 @@ func (s *stream) newGatherer(by []syntax.Expr, numbers map[*view]int) (consumer,
 		g.actor.columns = append(g.actor.columns, k)
 		g.actor.ids = k.ids
 	}
-	for _, e := range s.columns {
+	for i, e := range s.columns {
 		in, err := x.newInput(e)
 		if err != nil {
 			return nil, err
 		}
 		k := x.newKeyColumn(in)
+		k.ids.exact = s.isExact(i)
 		k.ids.intern(event.Null)
 		g.columns = append(g.columns, k)
 		g.ids = append(g.ids, k.ids)

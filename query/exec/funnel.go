@@ -101,7 +101,7 @@ func (r *funnelRun) compile() {
 		r.by = append(r.by, spec.column(n.Expr))
 	}
 	for _, n := range s.Sums {
-		r.sums = append(r.sums, spec.column(n.Expr.(*syntax.Agg).X))
+		r.sums = append(r.sums, spec.exactColumn(n.Expr.(*syntax.Agg).X))
 	}
 	spec.whole = r.p.strict
 	if s.Count == syntax.CountSessions {

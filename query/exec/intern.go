@@ -7,12 +7,13 @@ import (
 )
 
 // interner numbers distinct values from 0 in order of first appearance. Values are canonical, so
-// that 1 and 1.0 have one number, and absent is null. Not safe for concurrent use.
+// that 1 and 1.0 have one number, unless they are to be exact; absent is null. Not safe for concurrent use.
 type interner struct {
 	numbers map[event.Value]uint32
 	values  []event.Value
-	raw     bool // values are kept as they are
 	account account
+	exact   bool // 1 and 1.0 are two values
+	apart   bool // absent and null are two values
 }
 
 // internedBytes is about what one entry costs beside its text.
@@ -24,10 +25,11 @@ func newInterner(budget *Budget, purpose string) *interner {
 
 // intern returns the number of v.
 func (in *interner) intern(v event.Value) uint32 {
-	if !in.raw {
-		if v = v.Canonical(); !v.Exists() {
-			v = event.Null
-		}
+	if !in.exact {
+		v = v.Canonical()
+	}
+	if !v.Exists() && !in.apart {
+		v = event.Null
 	}
 	if n, ok := in.numbers[v]; ok {
 		return n

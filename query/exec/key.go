@@ -228,7 +228,7 @@ func (k *keyColumn) numberGids(b *batch) ([]uint32, error) {
 		}
 		var v event.Value
 		if n.kind == event.KindFloat {
-			if v = event.Float(n.floats[i]); !k.ids.raw {
+			if v = event.Float(n.floats[i]); !k.ids.exact {
 				v = v.Canonical()
 			}
 		} else {

@@ -15,13 +15,19 @@ type rowTest struct {
 	quick  *quickTest // not nil: for columns that it suits
 
 	condition *condition // of stored columns
-	filter    *blockFilter
-	kept      map[*view]*blockFilter
+	filter    *keptFilter
+	kept      map[*view]*keptFilter
 	scratch   *scratch
 
 	rows    []uint16
 	indices []uint32
 	some    subBatch
+}
+
+// keptFilter is a filter of a segment to which blocks come again and again, ascending for a while.
+type keptFilter struct {
+	*blockFilter
+	last int // block
 }
 
 // quickTest compares one computed column of whole numbers, or asks whether it has a value.
@@ -42,7 +48,7 @@ func (x *Execution) newRowTest(e syntax.Expr) (*rowTest, error) {
 		t.reader = newRowReader(x, p)
 		return t, err
 	}
-	t.kept, t.scratch = map[*view]*blockFilter{}, &scratch{}
+	t.kept, t.scratch = map[*view]*keptFilter{}, &scratch{}
 	t.rows = make([]uint16, 0, 1<<16+1)
 	var err error
 	t.condition, err = x.compile(e)
@@ -98,7 +104,7 @@ func (t *rowTest) open(v *view) error {
 	if err != nil {
 		return err
 	}
-	t.filter = newBlockFilter(t.x, v, b.resolve(), t.scratch)
+	t.filter = &keptFilter{blockFilter: newBlockFilter(t.x, v, b.resolve(), t.scratch)}
 	t.kept[v] = t.filter
 	return nil
 }
@@ -131,6 +137,10 @@ func (t *rowTest) passing(b *batch) (indices []uint32, all bool, err error) {
 		if t.filter.bound.full() {
 			return nil, true, nil
 		}
+		if b.block < t.filter.last {
+			t.filter.blockFilter = newBlockFilter(t.x, b.view, t.filter.bound, t.scratch)
+		}
+		t.filter.last = b.block
 		if t.rows, err = t.filter.apply(t.filter.bound, b.block, b.sel, t.rows[:0]); err != nil {
 			return nil, false, err
 		}

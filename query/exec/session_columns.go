@@ -208,7 +208,7 @@ func (s *sessionColumns) newKey(e syntax.Expr) (*keyColumn, error) {
 		return nil, err
 	}
 	k := s.x.newKeyColumn(in)
-	k.ids.raw = true
+	k.ids.exact, k.ids.apart = true, true
 	k.ids.intern(event.Value{})
 	return k, nil
 }

@@ -6,9 +6,9 @@ import (
 	"cairn/engine/segment"
 )
 
-// plain reports whether every row of the segment is in the stream, with a class that follows from its name:
+// everyRow reports whether every row of the segment is in the stream, with a class that follows from its name:
 // rows are gathered then without listing them.
-func (c *streamCursor) plain() bool {
+func (c *streamCursor) everyRow() bool {
 	return c.filter.bound.full() && c.w.stream.whole && c.byCode != nil
 }
 
@@ -22,7 +22,7 @@ func (c *streamCursor) gatherPlain(view, first, last int) error {
 	for row, end := int(starts[first]), int(starts[last]); row < end; {
 		b := row / size
 		stop := min(end, (b+1)*size)
-		if err := c.turnTo(b); err != nil {
+		if err := c.turnTo(b, row-b*size, stop-b*size); err != nil {
 			return err
 		}
 		if err := c.gatherStretch(b, row-b*size, stop-b*size); err != nil {

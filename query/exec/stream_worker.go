@@ -4,9 +4,11 @@ import (
 	"context"
 	"math"
 	"slices"
+	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/segment"
+	"cairn/index"
 )
 
 // streamWorker reads ranges of users, chunk by chunk: for each chunk the rows of every segment are
@@ -21,17 +23,31 @@ type streamWorker struct {
 	actors   []event.Value // where users are not dense: who they are by number
 	scratch  *scratch
 	account  account
-	held     int // bytes accounted for
+	held     int    // bytes accounted for
+	end      uint32 // the user behind the last range
 
+	*streamBuffers
+	rows  userRows
+	order []int32
+}
+
+// streamBuffers are what a worker needs to read; they are kept for the next query.
+type streamBuffers struct {
 	chunk  chunk
-	rows   userRows
-	order  []int32
 	pieces []piece
+	sorted []piece
 	ends   []uint32 // by user of the chunk: where his pieces end
 
 	chosen, buffer []uint16 // with room for a block
 	codes          []uint32
 }
+
+var streamPool = sync.Pool{New: func() any {
+	return &streamBuffers{chosen: make([]uint16, segment.BlockRows+1), buffer: make([]uint16, 0, segment.BlockRows+1)}
+}}
+
+// streamKept is the size of a chunk, in rows, up to which its buffers are kept.
+const streamKept = 8 * chunkRows
 
 // chunk holds the gathered rows of some users in columns, segment by segment.
 type chunk struct {
@@ -65,14 +81,18 @@ const chunkRows = 1 << 15
 func (s *stream) newWorker() (*streamWorker, error) {
 	w := &streamWorker{
 		stream: s, scratch: scratchPool.Get().(*scratch), account: account{budget: s.x.Budget, purpose: "events by user"},
-		chosen: make([]uint16, segment.BlockRows+1), buffer: make([]uint16, 0, segment.BlockRows+1),
+		streamBuffers: streamPool.Get().(*streamBuffers),
 	}
-	for range s.columns {
+	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
+		ids.exact = s.isExact(i)
 		ids.intern(event.Null)
 		w.ids = append(w.ids, ids)
 	}
-	w.chunk.keys = make([][]uint32, len(s.columns))
+	for len(w.chunk.keys) < len(s.columns) {
+		w.chunk.keys = append(w.chunk.keys, nil)
+	}
+	w.chunk.keys = w.chunk.keys[:len(s.columns)]
 	w.rows.keys = make([][]uint32, len(s.columns))
 	w.cursors = make([]*streamCursor, len(s.views))
 	return w, nil
@@ -89,6 +109,20 @@ func (w *streamWorker) close() {
 	}
 	scratchPool.Put(w.scratch)
 	w.scratch = nil
+	if cap(w.chunk.times) <= streamKept {
+		streamPool.Put(w.streamBuffers)
+	}
+	w.streamBuffers = nil
+}
+
+// rewind goes back to the first user.
+func (w *streamWorker) rewind() {
+	for i, c := range w.cursors {
+		if c != nil {
+			c.close()
+			w.cursors[i] = nil
+		}
+	}
 }
 
 // cursor returns the worker's place in a segment.
@@ -105,6 +139,10 @@ func (w *streamWorker) cursor(i int) (*streamCursor, error) {
 
 // users hands out the users of a range.
 func (w *streamWorker) users(ctx context.Context, from, to uint32) error {
+	if from < w.end {
+		w.rewind()
+	}
+	w.end = to
 	for i := range w.stream.views {
 		c, err := w.cursor(i)
 		if err != nil {
@@ -187,7 +225,8 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 	for i := 1; i <= n; i++ {
 		ends[i] += ends[i-1]
 	}
-	sorted := slices.Grow(w.pieces, len(w.pieces))[len(w.pieces) : 2*len(w.pieces)]
+	sorted := growing(w.sorted[:0], len(w.pieces))[:len(w.pieces)]
+	w.sorted = sorted
 	for _, p := range w.pieces {
 		at := &ends[p.user-from]
 		sorted[*at] = p
@@ -391,8 +430,9 @@ type streamCursor struct {
 	w      *streamWorker
 	source *streamSource
 	filter *blockFilter
-	none   bool // no row passes
-	next   int  // the next run of a user
+	none   bool       // no row passes
+	plain  index.Rows // the rows that pass, if it is as simple as that
+	next   int        // the next run of a user
 
 	byCode []uint32   // classes by code of the event's name, if names are all that selectors test
 	wanted [256]uint8 // by code: 1 if it has a class, as far as codes are of a byte
@@ -402,6 +442,8 @@ type streamCursor struct {
 	block   int // -1: none yet
 	all     bool
 	sel     []uint16
+	part    []uint16 // serves sel where it holds just the rows asked for
+	ranged  bool     // it does
 	classes []uint32 // by row of the block, where byCode is nil
 	masks   []uint64
 }
@@ -418,6 +460,9 @@ func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, erro
 	}
 	b = b.resolve()
 	c.none = b.nothing()
+	if b.op == boundRows {
+		c.plain = b.set
+	}
 	c.filter = newBlockFilter(x, source.view, b, w.scratch)
 	for i, e := range w.stream.columns {
 		in, err := x.newInput(e)
@@ -433,57 +478,34 @@ func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, erro
 	return c, nil
 }
 
-// rareShare is how rare the rows of selectors have to be for them to be taken from postings rather than
-// from a scan of the codes.
-const rareShare = 16
-
-// bindSelectors finds out how the classes of rows are told. Where only few rows have one and no others
-// are wanted, it narrows the filter to them.
+// bindSelectors finds out how the classes of rows are told. Where no others are wanted, it narrows the
+// filter to the rows that have one.
 func (c *streamCursor) bindSelectors(filter **bound) error {
-	x, s, v := c.w.x, c.w.stream, c.source.view
-	codes := len(v.info.Events)
-	sets := make([]uint64, codes*s.words())
-	named := !x.Knobs.NoDictEval
-	for i, sel := range s.selectors {
-		if !named {
-			break
-		}
-		table, ok, err := x.nameTable(sel, v)
-		if err != nil {
-			return err
-		}
-		named = ok
-		for code := range table {
-			if table[code] {
-				sets[code*s.words()+i/64] |= 1 << (i % 64)
-			}
-		}
+	x, s, src := c.w.x, c.w.stream, c.source
+	src.once.Do(func() { src.err = s.classify(src) })
+	if src.err != nil {
+		return src.err
 	}
-	if named {
-		c.byCode = make([]uint32, codes)
-		rows := 0
-		for code := range c.byCode {
-			if c.byCode[code] = s.classes.class(sets[code*s.words() : (code+1)*s.words()]); c.byCode[code] != 0 {
-				rows += v.info.Events[code].Rows
-				if code < len(c.wanted) {
-					c.wanted[code] = 1
-				}
+	if src.byName {
+		c.byCode = src.byCode
+		for code, class := range c.byCode {
+			if class != 0 && code < len(c.wanted) {
+				c.wanted[code] = 1
 			}
 		}
-		if s.whole || rows > v.info.Rows/rareShare && rows > 0 {
-			return nil
+		if src.rows != nil {
+			*filter = both(*filter, src.rows)
 		}
+		return nil
 	}
 	var any *bound
 	for i, sel := range s.selectors {
-		b, err := x.bind(sel, v)
+		b, err := x.bind(sel, src.view)
 		if err != nil {
 			return err
 		}
 		b = b.resolve()
-		if !named {
-			c.tests = append(c.tests, newBlockFilter(x, v, b, c.w.scratch))
-		}
+		c.tests = append(c.tests, newBlockFilter(x, src.view, b, c.w.scratch))
 		if i == 0 {
 			any = b
 		} else {
@@ -497,6 +519,60 @@ func (c *streamCursor) bindSelectors(filter **bound) error {
 		any = constantBound(false)
 	}
 	*filter = both(*filter, any)
+	return nil
+}
+
+// postingsMin is the size of a segment up to which names are looked at row by row, rather than in postings.
+const postingsMin = 1 << 13
+
+// classify finds the classes of a segment's events, if their names tell, and then the rows that have one.
+func (s *stream) classify(src *streamSource) error {
+	x, v := s.x, src.view
+	if x.Knobs.NoDictEval {
+		return nil
+	}
+	codes := len(v.info.Events)
+	sets := make([]uint64, codes*s.words())
+	for i, sel := range s.selectors {
+		table, ok, err := x.nameTable(sel, v)
+		if err != nil || !ok {
+			return err
+		}
+		for code := range table {
+			if table[code] {
+				sets[code*s.words()+i/64] |= 1 << (i % 64)
+			}
+		}
+	}
+	src.byName = true
+	src.byCode = make([]uint32, codes)
+	rows := 0
+	for code := range src.byCode {
+		if src.byCode[code] = s.classes.class(sets[code*s.words() : (code+1)*s.words()]); src.byCode[code] != 0 {
+			rows += v.info.Events[code].Rows
+		}
+	}
+	if s.whole || rows == v.info.Rows {
+		return nil
+	}
+	if rows == 0 {
+		src.rows = constantBound(false)
+	}
+	if x.Knobs.NoIndex || v.info.Rows < postingsMin {
+		return nil
+	}
+	var some []index.Rows
+	for code, class := range src.byCode {
+		if class == 0 {
+			continue
+		}
+		set, ok, err := v.reader.Event().Postings(uint32(code))
+		if err != nil || !ok {
+			return err
+		}
+		some = append(some, index.Of(set))
+	}
+	src.rows = &bound{set: index.Union(some, v.info.Rows)}
 	return nil
 }
 
@@ -526,7 +602,7 @@ func both(a, b *bound) *bound {
 // looks at more.
 func (x *Execution) nameTable(c *condition, v *view) (table []bool, ok bool, err error) {
 	n := len(v.info.Events)
-	if c == nil {
+	if c == nil || c == always {
 		return fullTable(n), true, nil
 	}
 	switch c.op {
@@ -606,7 +682,7 @@ func (c *streamCursor) gather(view int, to uint32) error {
 	if c.none || first == last {
 		return nil
 	}
-	if c.plain() {
+	if c.everyRow() {
 		return c.gatherPlain(view, first, last)
 	}
 	starts := c.source.starts
@@ -618,7 +694,7 @@ func (c *streamCursor) gather(view int, to uint32) error {
 		for int(starts[run+1]) <= row {
 			run++
 		}
-		if err := c.turnTo(b); err != nil {
+		if err := c.turnTo(b, row-b*size, stop-b*size); err != nil {
 			return err
 		}
 		if err := c.gatherBlock(view, b, row, stop, run); err != nil {
@@ -683,8 +759,18 @@ func growing[T any](s []T, n int) []T {
 	return slices.Grow(s, max(n, cap(s)))
 }
 
-// turnTo makes a block the one at hand.
-func (c *streamCursor) turnTo(b int) error {
+// turnTo makes a block the one at hand, of which the rows [from, to) are wanted.
+func (c *streamCursor) turnTo(b, from, to int) error {
+	origin := b * c.source.reader.BlockRows()
+	if c.byCode != nil && !c.plain.Full() {
+		var ok bool
+		if c.part, ok = c.plain.AppendBetween(c.part[:0], origin+from, origin+to, origin); ok {
+			c.ranged, c.sel = true, c.part
+			c.w.x.Read.Rows.Add(int64(len(c.part)))
+			c.countRead(b)
+			return nil
+		}
+	}
 	if c.block == b {
 		return nil
 	}
@@ -702,14 +788,16 @@ func (c *streamCursor) turnTo(b int) error {
 
 // countRead counts a block once, whichever worker comes to it first.
 func (c *streamCursor) countRead(b int) {
-	if c.source.touched[b].Swap(true) || !c.all && len(c.sel) == 0 {
+	if !c.all && len(c.sel) == 0 || c.source.touched[b].Swap(true) {
 		return
 	}
-	n := len(c.sel)
-	if c.all {
-		n = c.filter.rows(b)
+	if !c.ranged {
+		n := len(c.sel)
+		if c.all {
+			n = c.filter.rows(b)
+		}
+		c.w.x.Read.Rows.Add(int64(n))
 	}
-	c.w.x.Read.Rows.Add(int64(n))
 	c.w.x.countBytes(task{view: &scanView{view: c.source.view}, from: b, to: b + 1})
 }
 
@@ -786,6 +874,15 @@ func (c *streamCursor) choose(view, b, from, to, run int) ([]uint16, error) {
 		if err != nil {
 			return nil, err
 		}
+		if vector.Form == segment.Form8 && vector.Present == nil && !whole && c.source.rows != nil {
+			// Every row that passes has a class.
+			for i, row := range rows {
+				class[i] = c.byCode[vector.U8[row]]
+			}
+			c.cutIntoPieces(view, b, rows, run)
+			out.class = out.class[:len(out.class)+len(rows)]
+			return rows, nil
+		}
 		c.w.codes = vector.Codes(c.w.codes[:0], rows)
 		for i, row := range rows {
 			n := c.byCode[c.w.codes[i]]
@@ -809,6 +906,9 @@ func (c *streamCursor) candidates(from, to int) []uint16 {
 		}
 		return rows
 	}
+	if c.ranged {
+		return c.sel
+	}
 	i, _ := slices.BinarySearch(c.sel, uint16(from))
 	j := len(c.sel)
 	if to < segment.BlockRows {
@@ -824,11 +924,13 @@ func (c *streamCursor) cutIntoPieces(view, b int, rows []uint16, run int) {
 	starts := c.source.starts
 	for i := 0; i < len(rows); {
 		row := first + uint32(rows[i])
-		if starts[run+1] <= row {
-			// Runs may be many more than rows.
-			skip, found := slices.BinarySearch(starts[run+1:], row)
-			if run += skip; found {
-				run++
+		for step := 1; starts[run+1] <= row; step *= 2 {
+			// The next run mostly, but runs may be many more than rows.
+			if run++; step > 8 {
+				skip, found := slices.BinarySearch(starts[run+1:], row)
+				if run += skip; found {
+					run++
+				}
 			}
 		}
 		from, end := i, starts[run+1]

@@ -138,7 +138,7 @@ func (x *Execution) learnLeaf(ctx context.Context, e syntax.Expr) error {
 	case *syntax.Did:
 		values, err = x.did(ctx, e, c)
 	case *syntax.FirstTime:
-		values, err = x.firstTime(ctx, c)
+		values, err = x.firstTime(ctx, selector, c)
 	}
 	if x.perUser == nil {
 		x.perUser = map[string]*userValues{}
@@ -211,7 +211,7 @@ func (x *Execution) did(ctx context.Context, e *syntax.Did, c *condition) (*user
 	return values, nil
 }
 
-func (x *Execution) firstTime(ctx context.Context, c *condition) (*userValues, error) {
+func (x *Execution) firstTime(ctx context.Context, selector *syntax.Selector, c *condition) (*userValues, error) {
 	values := &userValues{x: x}
 	consumers, err := x.perUserScan(ctx, event.AllTime, c, func() *userConsumer {
 		return &userConsumer{x: x, firsts: extendedTimes(nil, int(x.Source.UserCount())+1)}
@@ -226,7 +226,7 @@ func (x *Execution) firstTime(ctx context.Context, c *condition) (*userValues, e
 				values.firsts[id] = min(values.firsts[id], at)
 			}
 		}
-		return values, nil
+		return values, x.forgetExpired(ctx, selector, values.firsts)
 	}
 	values.byValue = map[event.Value]event.Value{}
 	for _, c := range consumers {

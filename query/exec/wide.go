@@ -126,11 +126,6 @@ func (x *Execution) extent(ctx context.Context) (first, last int64, err error) {
 	return first, last, nil
 }
 
-// inRange reports whether an instant lies in a range, the last one too if the range has no end.
-func inRange(r event.TimeRange, at int64) bool {
-	return at >= r.From && (at < r.To || r.To == noLimit)
-}
-
 // eventName is the column of a stream that holds the event's own name, whatever stages have made of the
 // column event.
 var eventName syntax.Expr = &syntax.Column{Name: syntax.ColumnEvent}

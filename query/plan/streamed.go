@@ -243,10 +243,19 @@ func (s *Streamed) group(key syntax.Expr) syntax.Expr {
 	return madeColumn(n.Name)
 }
 
-// AtEnd reports whether an aggregate of Leaves is the first or last value among all events of a session.
+// AtEnd reports whether an aggregate of Leaves is the first or last value of stored columns among all
+// events of a session.
 func (s *Streamed) AtEnd(a *syntax.Agg) bool {
-	whole := !slices.ContainsFunc(s.Where, func(e syntax.Expr) bool { return !OfSession(e) })
-	return whole && a.If == nil && (a.Func == syntax.AggFirst || a.Func == syntax.AggLast)
+	if a.If != nil || a.Func != syntax.AggFirst && a.Func != syntax.AggLast {
+		return false
+	}
+	made := false
+	Walk(a.X, func(e syntax.Expr) bool {
+		c, ok := e.(*syntax.Column)
+		made = made || ok && c.Scope == syntax.ScopeMade
+		return true
+	})
+	return !made && !slices.ContainsFunc(s.Where, func(e syntax.Expr) bool { return !OfSession(e) })
 }
 
 // Made returns the names of all computed columns that are looked at.

@@ -38,18 +38,20 @@ func randomEvent(t *rapid.T) event.Event {
 	if uniform(t, 3) == 0 {
 		at += pickFrom(t, []int64{1, 999_999_999, 30 * 60e9, -1})
 	}
-	e := event.Event{
-		Time: at, Received: at,
-		Name: pickFrom(t, []string{"a", "a", "b", "c"}),
-		User: pickFrom(t, []string{"u1", "u2", "u3", "u4", ""}),
-	}
-	for _, name := range []string{"x", "y", "s", "l"} {
-		if v := randomValue(t, name); !v.IsAbsent() {
+	return eventAt(t, at, []string{"u1", "u2", "u3", "u4", ""}, randomValues)
+}
+
+func eventAt(t *rapid.T, at int64, users []string, values map[string][]event.Value) event.Event {
+	e := event.Event{Time: at, Received: at, Name: pickFrom(t, []string{"a", "a", "b", "c"}), User: pickFrom(t, users)}
+	for _, name := range randomFields {
+		if v := pickFrom(t, values[name]); !v.IsAbsent() {
 			e.Fields = append(e.Fields, event.Field{Name: name, Value: v})
 		}
 	}
 	return e
 }
+
+var randomFields = []string{"x", "y", "s", "l"}
 
 // randomValues are the values of the fields: x of any kind, y a number, s a text, l a list.
 var randomValues = map[string][]event.Value{
@@ -62,10 +64,6 @@ var randomValues = map[string][]event.Value{
 	"y": {{}, event.Int(0), event.Int(1), event.Int(2), event.Int(7), event.Float(0.1), event.Float(0.2), event.Float(2.5), event.Int(-3)},
 	"s": {{}, event.String("a"), event.String("ab"), event.String("B"), event.String("é"), event.Null},
 	"l": {{}, {}, event.List(`["a","b"]`), event.List("[1,2.5,null]"), event.List(`[["a"],{"k":1}]`)},
-}
-
-func randomValue(t *rapid.T, field string) event.Value {
-	return pickFrom(t, randomValues[field])
 }
 
 // RandomQuery draws the text of a valid query of the stages on rows, for RandomEvents and RandomEnv.
@@ -219,16 +217,18 @@ func (g *generator) project() string {
 // plain draws a column that can be renamed, dropped or summed up.
 func (g *generator) plain() string {
 	for {
-		if c := g.column(); c != "fields.x" && !strings.HasPrefix(c, "user.") {
+		if c := g.column(); !strings.Contains(c, ".") {
 			return c
 		}
 	}
 }
 
 func (g *generator) plainCount() int {
-	n := len(g.columns)
-	if g.has("fields.x") {
-		n--
+	n := 0
+	for _, c := range g.columns {
+		if !strings.Contains(c, ".") {
+			n++
+		}
 	}
 	return n
 }
