@@ -61,12 +61,21 @@ func (r *Row) session() {
 // streamed plans the stages on rows behind session or gap; nil if rows are needed.
 func streamed(row *Row, stages []syntax.Stage) *Streamed {
 	s := &Streamed{}
+	sessions := row.sessions
 	stages = s.pass(row, stages)
 	s.Stats = row.stats(stages)
 	if s.Stats == nil || row.MakesUser() || hasOver(s.Stats.Aggs) {
 		return nil
 	}
 	s.Stages++
+	if !sessions {
+		return s
+	}
+	for i, e := range s.Where {
+		if OfSession(e) {
+			s.Where[i] = ofSession(e)
+		}
+	}
 	switch {
 	case s.bySession():
 		s.Unit = UnitSession
@@ -206,14 +215,7 @@ func (s *Streamed) rewrite(f func(e syntax.Expr) syntax.Expr) {
 
 // toSessions makes the aggregates columns of the session, and returns the row that its groups are.
 func (s *Streamed) toSessions() *Row {
-	whole := true // no event of a session is left out
-	for i, e := range s.Where {
-		if OfSession(e) {
-			s.Where[i] = ofSession(e)
-		} else {
-			whole = false
-		}
-	}
+	whole := !slices.ContainsFunc(s.Where, func(e syntax.Expr) bool { return !OfSession(e) })
 	row := &Row{closed: true}
 	for i := range s.Stats.Keys {
 		k := &s.Stats.Keys[i]
