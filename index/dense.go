@@ -152,3 +152,58 @@ func appendUnset(dst []uint16, words []uint64, from, to int) []uint16 {
 	}
 	return dst
 }
+
+// Union returns the rows of a segment of rows rows that are in any of the sets, as a plain bitmap.
+func Union(sets []Rows, rows int) Rows {
+	words := TakeWords(denseWords(rows))
+	for _, s := range sets {
+		if s.bits == nil || s.not || s.bits.GetCardinality() > uint64(len(words)) {
+			other := s.spread(rows)
+			for i, w := range other[:len(words)] {
+				words[i] |= w
+			}
+			PutWords(other)
+			continue
+		}
+		it := s.bits.ManyIterator()
+		var buffer [512]uint32
+		for n := it.NextMany(buffer[:]); n > 0; n = it.NextMany(buffer[:]) {
+			for _, row := range buffer[:n] {
+				words[row>>6] |= 1 << (row & 63)
+			}
+		}
+	}
+	return Rows{words: words, size: countDense(words)}
+}
+
+// AppendBetween appends the rows [from, to) of a plain bitmap to dst, relative to origin, which is a multiple
+// of 64; ok is false if the set is held in another form. No row may lie 65,536 or more behind origin.
+func (s Rows) AppendBetween(dst []uint16, from, to, origin int) (rows []uint16, ok bool) {
+	if s.words == nil || s.not || origin&63 != 0 {
+		return dst, false
+	}
+	if from >= to {
+		return dst, true
+	}
+	first, last := from>>6, (to-1)>>6
+	n := len(dst)
+	dst = slices.Grow(dst, to-from+64)
+	for i := first; i <= last; i++ {
+		w := s.words[i]
+		if i == first {
+			w &= ^uint64(0) << (from & 63)
+		}
+		if i == last && to&63 != 0 {
+			w &= 1<<(to&63) - 1
+		}
+		room := dst[n : n+64]
+		base := i<<6 - origin
+		members := bits.OnesCount64(w)
+		for k := range members {
+			room[k&63] = uint16(base + bits.TrailingZeros64(w))
+			w &= w - 1
+		}
+		n += members
+	}
+	return dst[:n], true
+}

@@ -156,3 +156,40 @@ func BenchmarkIntersectCount(b *testing.B) {
 		})
 	}
 }
+
+func TestUnionAndBetween(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rows := rapid.IntRange(1, 200_000).Draw(t, "rows")
+		var sets []Rows
+		want := map[int]bool{}
+		for range rapid.IntRange(0, 4).Draw(t, "sets") {
+			bits := roaring.New()
+			for range rapid.IntRange(0, 50).Draw(t, "stretches") {
+				from := rapid.IntRange(0, rows-1).Draw(t, "from")
+				to := min(rows, from+rapid.SampledFrom([]int{1, 1, 5, 300, 9000}).Draw(t, "length"))
+				bits.AddRange(uint64(from), uint64(to))
+				for row := from; row < to; row++ {
+					want[row] = true
+				}
+			}
+			sets = append(sets, Of(bits))
+		}
+		union := Union(sets, rows)
+		if union.Count(rows) != len(want) {
+			t.Fatalf("%d rows, want %d", union.Count(rows), len(want))
+		}
+		origin := rapid.IntRange(0, rows/64).Draw(t, "origin") * 64
+		from := min(rows, origin+rapid.IntRange(0, 500).Draw(t, "from"))
+		to := min(rows, from+rapid.IntRange(0, 60_000).Draw(t, "to"))
+		got, ok := union.AppendBetween([]uint16{7}, from, to, origin)
+		var list []uint16
+		for row := from; row < to; row++ {
+			if want[row] {
+				list = append(list, uint16(row-origin))
+			}
+		}
+		if !ok || got[0] != 7 || !slices.Equal(got[1:], list) {
+			t.Fatalf("[%d, %d) from %d: %d rows, want %d", from, to, origin, len(got)-1, len(list))
+		}
+	})
+}

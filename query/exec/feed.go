@@ -34,7 +34,7 @@ type streamSpec struct {
 	rng       event.TimeRange // which events
 	selectors []stepSelector
 	columns   []syntax.Expr // as written
-	exact     map[int]bool  // columns in which 1 and 1.0 are two values
+	exact     []bool        // by column: whether 1 and 1.0 are two values
 	whole     bool          // events that match no selector too
 	refs      bool
 	by        []syntax.Expr // what stands for the user; nil: the user
@@ -60,24 +60,20 @@ func (s *streamSpec) selector(first syntax.First, sel *syntax.Selector) int {
 }
 
 // column returns the number of a column, adding it when it is new.
-func (s *streamSpec) column(e syntax.Expr) int {
+func (s *streamSpec) column(e syntax.Expr) int { return s.addColumn(e, false) }
+
+// exactColumn is column for values to calculate with, which are as they are stored: of grouped ones, 1 and
+// 1.0 are one.
+func (s *streamSpec) exactColumn(e syntax.Expr) int { return s.addColumn(e, true) }
+
+func (s *streamSpec) addColumn(e syntax.Expr, exact bool) int {
 	for i, have := range s.columns {
-		if !s.exact[i] && syntax.Equal(have, e) {
+		if s.exact[i] == exact && syntax.Equal(have, e) {
 			return i
 		}
 	}
-	s.columns = append(s.columns, e)
+	s.columns, s.exact = append(s.columns, e), append(s.exact, exact)
 	return len(s.columns) - 1
-}
-
-// exactColumn returns the number of a new column in which 1 and 1.0 are two values.
-func (s *streamSpec) exactColumn(e syntax.Expr) int {
-	if s.exact == nil {
-		s.exact = map[int]bool{}
-	}
-	n := len(s.columns)
-	s.columns, s.exact[n] = append(s.columns, e), true
-	return n
 }
 
 // storedFeed feeds stored events.
@@ -575,7 +571,7 @@ func (s *stream) newGatherer(by []syntax.Expr, numbers map[*view]int) (consumer,
 			return nil, err
 		}
 		k := x.newKeyColumn(in)
-		k.ids.exact = s.exact[i]
+		k.ids.exact = s.isExact(i)
 		k.ids.intern(event.Null)
 		g.columns = append(g.columns, k)
 		g.ids = append(g.ids, k.ids)

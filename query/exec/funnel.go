@@ -279,7 +279,6 @@ type funnelListed struct {
 func (r *funnelRun) newWorker(w *streamWorker) *funnelWorker {
 	f := &funnelWorker{r: r, w: w, other: -1, byGroup: map[bestKey]int{}, listed: map[uint32]*funnelListed{}}
 	f.m = newMatcher(r.p, &w.stream.classes, len(r.spec.selectors))
-	f.m.precise = len(r.sums) > 0 || r.stage.Count == syntax.CountTotals
 	if r.p.plain && !r.stage.Open {
 		f.plain = newPlainMatcher(f.m)
 	}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"math/bits"
 
 	"cairn/query/syntax"
 )
@@ -13,27 +14,32 @@ import (
 // looked for, with the events it takes.
 type fastFunnel struct {
 	f      *funnelWorker
-	masks  []uint64  // by class: the steps that its events match
-	known  uint32    // classes with a mask
-	starts [64]int64 // by step: the latest start that has reached it
+	masks  []uint64 // by class: the steps that its events match
+	known  uint32   // classes with a mask
+	step   []int8   // by class: the step, where it is one at most
+	single bool     // it is for every class
+	starts [64]int64
 	cursor [64]int32
 
-	times []int64 // of the user at hand
-	steps []uint64
-	best  best
+	times   []int64 // of the user at hand
+	classes []uint32
+	joined  chunk // where they are put side by side
+	rivals  rivals
+	chain   [64]int32
+	best    best
 }
 
 // newFastFunnel returns nil where the funnel needs more.
 func newFastFunnel(f *funnelWorker) *fastFunnel {
 	s, p := f.r.stage, f.r.p
-	if !p.plain || s.Count != syntax.CountUsers || s.Latest || s.Open || len(p.hold) > 0 || len(p.excepts) > 0 || f.r.bins != nil {
+	if !p.plain || len(p.steps) > 62 || p.within > 1<<61 || s.Count != syntax.CountUsers || s.Latest || s.Open || len(p.hold) > 0 || len(p.excepts) > 0 || f.r.bins != nil {
 		return nil
 	}
 	if len(s.By) > 0 && (s.At != syntax.AtOne || s.AtStep > 1) {
 		return nil
 	}
 	n := len(p.steps)
-	return &fastFunnel{f: f, best: best{ok: true, a: attempt{at: make([]int32, n)}}}
+	return &fastFunnel{f: f, single: true, best: best{ok: true, a: attempt{at: make([]int32, n)}}}
 }
 
 // learn makes the masks of the classes seen so far.
@@ -50,83 +56,148 @@ func (q *fastFunnel) learn() {
 				mask |= 1 << k
 			}
 		}
-		q.masks = append(q.masks, mask)
+		q.masks, q.step = append(q.masks, mask), append(q.step, int8(trailing(mask)&63))
+		q.single = q.single && (q.known == 0 || bits.OnesCount64(mask) == 1)
 	}
 }
 
-// noStart stands in starts for a step that no attempt has reached.
-const noStart = math.MinInt64
+// noStart stands in starts for a step that no attempt has reached: it lies further from every instant than
+// any window.
+const noStart = math.MaxInt64
 
-// user counts the user of some pieces; done is false where there is more to him: simultaneous events,
-// segments that overlap in time, or attempts in several groups.
+// user counts the user of some pieces; done is false where there is more to him: simultaneous events, or
+// segments that overlap in time.
 func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
-	for i := 1; i < len(pieces); i++ {
-		if c.times[pieces[i-1].to-1] >= c.times[pieces[i].from] {
+	f := q.f
+	r := f.r
+	last := len(r.p.steps) - 1
+	if q.known < f.m.classes.count.Load() {
+		q.learn()
+	}
+	for k := range q.starts[:last+2] {
+		q.starts[k] = noStart
+	}
+	deepest := 0 // steps
+	group := -1  // where the start that gives the group is
+	several := false
+	for n, p := range pieces[1:] {
+		if c.times[p.from] <= c.times[pieces[n].to-1] {
 			return false
 		}
 	}
-	f := q.f
-	rng, within := f.r.rng, f.r.p.within
-	starts := &q.starts
-	last := len(f.r.p.steps) - 1
-	for k := range starts[:last+1] {
-		starts[k] = noStart
-	}
-	n := 0
-	for _, p := range pieces {
-		n += int(p.to - p.from)
-	}
-	if cap(q.times) < n {
-		q.times, q.steps = make([]int64, 2*n), make([]uint64, 2*n)
-	}
-	times, steps := q.times[:n], q.steps[:n]
-	deepest, at := -1, 0
-	group := -1 // where the start that gives the group is
-	before := int64(math.MinInt64)
-	for _, p := range pieces {
+	for n, p := range pieces {
 		moments, classes := c.times[p.from:p.to], c.class[p.from:p.to]
-		for i, now := range moments {
-			class := classes[i]
-			if now <= before && at > 0 {
-				return false
-			}
-			before = now
-			if class >= q.known {
-				q.learn()
-			}
-			mask := q.masks[class]
-			times[at], steps[at] = now, mask
-			at++
-			for rest := mask &^ 1; rest != 0; {
-				k := leading(rest)
-				rest &^= 1 << k
-				if start := starts[(k-1)&63]; start != noStart && now-start <= within {
-					starts[k&63] = start
-					deepest = max(deepest, k)
+		if !ascending(moments) {
+			return false
+		}
+		if len(r.by) > 0 {
+			for i, class := range classes {
+				if q.masks[class]&1 == 0 || !r.rng.Contains(moments[i]) {
+					continue
+				}
+				if place := int(p.from) + i; group < 0 {
+					group = place
+				} else if several = several || !q.sameGroup(c, group, place); several {
+					break
 				}
 			}
-			if mask&1 == 0 || now < rng.From || now >= rng.To && rng.To != noLimit {
-				continue
-			}
-			starts[0] = now
-			deepest = max(deepest, 0)
-			if place := int(p.from) + i; group < 0 {
-				group = place
-			} else if !q.sameGroup(c, group, place) {
-				return false
-			}
 		}
-		if deepest == last && len(f.r.by) == 0 {
+		if several {
+			continue // to see that the events are in order
+		}
+		if q.single && moments[0] >= r.rng.From && (moments[len(moments)-1] < r.rng.To || r.rng.To == noLimit) {
+			deepest = q.deepen(moments, classes, deepest)
+		} else {
+			deepest = q.deepenPart(moments, classes, deepest)
+		}
+		if deepest == last+1 && len(r.by) == 0 {
+			pieces = pieces[:n+1]
 			break
 		}
 	}
-	q.times, q.steps = times[:at], steps[:at]
-	if deepest < 0 {
+	if several {
+		if r.top != nil {
+			return false // groups may be one
+		}
+		q.join(c, pieces)
+		q.groups(c, pieces)
 		return true
 	}
-	q.find(deepest)
-	q.count(c, pieces)
+	if deepest == 0 {
+		return true
+	}
+	q.join(c, pieces)
+	q.find(deepest - 1)
+	q.count(c, pieces, group)
 	return true
+}
+
+// ascending reports whether no two events are simultaneous; they are in order within a segment.
+func ascending(times []int64) bool {
+	for i := 1; i < len(times); i++ {
+		if times[i] <= times[i-1] {
+			return false
+		}
+	}
+	return true
+}
+
+// deepen goes on through events of which each matches one step at most, all within the range, and returns how
+// many steps have been reached. starts[k] is the latest start of those that have reached k steps; that of none
+// is any event itself.
+func (q *fastFunnel) deepen(times []int64, classes []uint32, deepest int) int {
+	starts, within := &q.starts, uint64(q.f.r.p.within)
+	classes, step := classes[:len(times)], q.step
+	for i, now := range times {
+		k := int(step[classes[i]]) & 63
+		starts[0] = now
+		start, next := starts[k], starts[(k+1)&63]
+		reached := k + 1
+		if uint64(now-start) <= within {
+			next = start
+		} else {
+			reached = 0
+		}
+		starts[(k+1)&63] = next
+		deepest = max(deepest, reached)
+	}
+	return deepest
+}
+
+// deepenPart is deepen for any events.
+func (q *fastFunnel) deepenPart(times []int64, classes []uint32, deepest int) int {
+	starts, within := &q.starts, uint64(q.f.r.p.within)
+	for i, now := range times {
+		for rest := q.masks[classes[i]]; rest != 0; {
+			k := leading(rest)
+			rest &^= 1 << k
+			if k == 0 && !q.f.r.rng.Contains(now) {
+				continue
+			}
+			starts[0] = now
+			if start := starts[k]; uint64(now-start) <= within {
+				starts[k+1] = start
+				deepest = max(deepest, k+1)
+			}
+		}
+	}
+	return deepest
+}
+
+// join puts the events of the pieces side by side.
+func (q *fastFunnel) join(c *chunk, pieces []piece) {
+	if len(pieces) == 1 {
+		p := pieces[0]
+		q.times, q.classes = c.times[p.from:p.to], c.class[p.from:p.to]
+		return
+	}
+	times, classes := q.joined.times[:0], q.joined.class[:0]
+	for _, p := range pieces {
+		times = append(times, c.times[p.from:p.to]...)
+		classes = append(classes, c.class[p.from:p.to]...)
+	}
+	q.joined.times, q.joined.class = times, classes
+	q.times, q.classes = times, classes
 }
 
 // place returns where in the chunk the i-th event of some pieces is.
@@ -156,8 +227,9 @@ func (q *fastFunnel) find(deepest int) {
 	rng := q.f.r.rng
 	a := &q.best.a
 	clear(q.cursor[:deepest+1])
-	for start, mask := range q.steps {
-		if mask&1 == 0 || !rng.Contains(q.times[start]) {
+	masks := q.masks
+	for start, class := range q.classes {
+		if masks[class]&1 == 0 || !rng.Contains(q.times[start]) {
 			continue
 		}
 		deadline := q.f.r.p.deadline(q.times[start])
@@ -167,11 +239,11 @@ func (q *fastFunnel) find(deepest int) {
 		for ; k <= deepest; k++ {
 			bit := uint64(1) << k
 			at = max(at+1, q.cursor[k])
-			for int(at) < len(q.steps) && q.steps[at]&bit == 0 {
+			for int(at) < len(q.classes) && masks[q.classes[at]]&bit == 0 {
 				at++
 			}
 			q.cursor[k] = at
-			if int(at) == len(q.steps) || q.times[at] > deadline {
+			if int(at) == len(q.classes) || q.times[at] > deadline {
 				break
 			}
 			a.at[k] = at
@@ -187,11 +259,119 @@ func (q *fastFunnel) find(deepest int) {
 	}
 }
 
-// count counts the attempt found, whose events are turned into places in the chunk.
-func (q *fastFunnel) count(c *chunk, pieces []piece) {
+// rivals are the best attempts of the groups of the user at hand.
+type rivals struct {
+	places   []int32 // by group: the place of its first start in the chunk
+	furthest []int32
+	at       []int32  // by group and step
+	epoch    uint32   // of the user
+	seen     []uint64 // one key: by the number of its value, epoch << 32 | group
+}
+
+// groups counts a user whose attempts start in several groups: of each start, in order, the chain is found,
+// and the earliest of the deepest in each group counts.
+func (q *fastFunnel) groups(c *chunk, pieces []piece) {
+	rng := q.f.r.rng
+	steps := len(q.f.r.p.steps)
+	clear(q.cursor[:steps])
+	r := &q.rivals
+	r.places, r.furthest, r.at = r.places[:0], r.furthest[:0], r.at[:0]
+	r.epoch++
+	start := 0
+	for _, p := range pieces {
+		for place := p.from; place < p.to; place++ {
+			if q.masks[c.class[place]]&1 != 0 && rng.Contains(c.times[place]) {
+				if n := q.rival(c, int32(place), steps); int(r.furthest[n]) < steps-1 {
+					q.challenge(n, start, steps)
+				}
+			}
+			start++
+		}
+	}
+	a := &q.best.a
+	for n, furthest := range r.furthest {
+		a.furthest = int(furthest)
+		for k := range a.at {
+			a.at[k] = -1
+		}
+		copy(a.at, r.at[n*steps:n*steps+a.furthest+1])
+		a.deadline = q.f.r.p.deadline(q.times[a.at[0]])
+		q.count(c, pieces, int(r.places[n]))
+	}
+}
+
+// rival returns the number of the group of a start among those of the user.
+func (q *fastFunnel) rival(c *chunk, place int32, steps int) int {
+	r, by := &q.rivals, q.f.r.by
+	gid := -1
+	if len(by) == 1 {
+		gid = int(c.keys[by[0]][place])
+		for gid >= len(r.seen) {
+			r.seen = append(r.seen, make([]uint64, max(64, len(r.seen)))...)
+		}
+		if have := r.seen[gid]; uint32(have>>32) == r.epoch {
+			return int(uint32(have))
+		}
+	} else {
+		for n, other := range r.places {
+			if q.sameGroup(c, int(other), int(place)) {
+				return n
+			}
+		}
+	}
+	n := len(r.places)
+	r.places, r.furthest = append(r.places, place), append(r.furthest, -1)
+	for range steps {
+		r.at = append(r.at, -1)
+	}
+	if gid >= 0 {
+		r.seen[gid] = uint64(r.epoch)<<32 | uint64(n)
+	}
+	return n
+}
+
+// challenge finds the chain of a start, and lets it stand for its group if it gets further.
+func (q *fastFunnel) challenge(group, start, steps int) {
+	times, masks, classes := q.times, q.masks, q.classes
+	deadline := q.f.r.p.deadline(times[start])
+	chain := q.chain[:steps]
+	at := int32(start)
+	chain[0] = at
+	k := 1
+	for ; k < steps; k++ {
+		bit := uint64(1) << k
+		at = max(at+1, q.cursor[k])
+		for int(at) < len(classes) && masks[classes[at]]&bit == 0 {
+			at++
+		}
+		q.cursor[k] = at
+		if int(at) == len(classes) || times[at] > deadline {
+			break
+		}
+		chain[k] = at
+	}
+	if r := &q.rivals; int32(k-1) > r.furthest[group] {
+		r.furthest[group] = int32(k - 1)
+		copy(r.at[group*steps:], chain[:k])
+	}
+}
+
+// count counts the attempt found. group is the place of a start of its group in the chunk.
+func (q *fastFunnel) count(c *chunk, pieces []piece, group int) {
 	f, a := q.f, &q.best.a
 	f.part = userRows{user: pieces[0].user, times: c.times, class: c.class, keys: c.keys}
 	f.m.r = &f.part
+	q.best.key.group = 0
+	if len(f.r.by) > 0 {
+		q.best.key.group = f.startGroup(group)
+	} else if len(f.groups) == 0 {
+		f.groups = append(f.groups, f.r.newGroup())
+	}
+	if f.r.view == nil && len(f.r.sums) == 0 {
+		q.countSteps(f.groups[q.best.key.group])
+		return
+	}
+	// All else looks at the events: their numbers are turned into places in the chunk.
 	a.events, a.steps = a.events[:0], a.steps[:0]
 	for k, at := range a.at[:a.furthest+1] {
 		a.at[k] = place(pieces, at)
@@ -199,12 +379,26 @@ func (q *fastFunnel) count(c *chunk, pieces []piece) {
 	}
 	a.start = a.at[0]
 	q.best.furthest, q.best.taken = a.furthest, a.furthest+1
-	q.best.key.group = 0
-	if len(f.r.by) > 0 {
-		q.best.key.group = f.startGroup(int(a.start))
-	} else if len(f.groups) == 0 {
-		f.groups = append(f.groups, f.r.newGroup())
-	}
 	f.count(&q.best)
 	f.list(pieces[0].user)
+}
+
+// countSteps counts the attempt found in the rows of the funnel itself.
+func (q *fastFunnel) countSteps(g *funnelGroup) {
+	a := &q.best.a
+	g.any = true
+	before := q.times[a.at[0]]
+	g.counts[0]++
+	for k := 1; k <= a.furthest; k++ {
+		g.counts[k]++
+		now := q.times[a.at[k]]
+		g.spans[k] = append(g.spans[k], now-before)
+		before = now
+	}
+	if a.furthest < q.f.r.p.goal {
+		g.dropped[a.furthest]++
+		if q.f.open(a) {
+			g.pending[a.furthest]++
+		}
+	}
 }

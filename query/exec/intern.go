@@ -7,12 +7,12 @@ import (
 )
 
 // interner numbers distinct values from 0 in order of first appearance. Values are canonical, so
-// that 1 and 1.0 have one number, unless it is exact; absent is null. Not safe for concurrent use.
+// that 1 and 1.0 have one number, unless they are to be exact; absent is null. Not safe for concurrent use.
 type interner struct {
-	exact   bool
 	numbers map[event.Value]uint32
 	values  []event.Value
 	account account
+	exact   bool // 1 and 1.0 are two values
 }
 
 // internedBytes is about what one entry costs beside its text.

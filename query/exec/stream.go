@@ -25,7 +25,7 @@ type stream struct {
 	selectors []*condition
 	whole     bool          // events of class 0, which match no selector, are part of the stream
 	columns   []syntax.Expr // whose values events carry
-	exact     map[int]bool  // columns in which 1 and 1.0 are two values
+	exact     []bool        // by column: whether 1 and 1.0 are two values
 	refs      bool          // events carry refs, and the order among simultaneous ones always matters
 	// only, if not nil, are the users wanted; others may come too.
 	only *idSet
@@ -39,8 +39,13 @@ type stream struct {
 type streamSource struct {
 	*view
 	users, starts []uint32
-	group         int // segments that overlap in time are of one group; groups are in order
 	touched       []atomic.Bool
+
+	once   sync.Once // for what follows
+	byName bool      // nothing but the event's name tells what selectors an event matches
+	byCode []uint32  // the class by the code of the name
+	rows   *bound    // the rows that have a class, where postings tell; else nil
+	err    error
 }
 
 // streamConsumer takes the users of a stream; every worker has one of its own.
@@ -53,6 +58,11 @@ type streamConsumer interface {
 // joined and put into order; done says that it has.
 type pieceConsumer interface {
 	pieces(c *chunk, pieces []piece) (done bool, err error)
+}
+
+// chunkConsumer is a streamConsumer that wants to know when all users of a chunk have been handed out.
+type chunkConsumer interface {
+	endChunk(c *chunk) error
 }
 
 // userRows are the events of one user in the order of time; simultaneous ones in that of events where it
@@ -81,6 +91,7 @@ type classTable struct {
 	mu    sync.RWMutex
 	index map[string]uint32
 	sets  [][]uint64
+	count atomic.Uint32 // of sets
 }
 
 // class returns the number of a set of selectors, a bit each.
@@ -105,6 +116,7 @@ func (t *classTable) class(set []uint64) uint32 {
 	n = uint32(len(t.sets))
 	t.index[key] = n
 	t.sets = append(t.sets, slices.Clone(set))
+	t.count.Store(uint32(len(t.sets)))
 	return n
 }
 
@@ -139,17 +151,11 @@ func (s *stream) open(ctx context.Context) error {
 		return err
 	}
 	slices.SortStableFunc(scan.views, func(a, b *scanView) int { return compareInts(a.info.TimeMin, b.info.TimeMin) })
-	group, end := -1, int64(0)
 	for _, v := range scan.views {
 		src := &streamSource{view: v.view, touched: make([]atomic.Bool, v.reader.Blocks())}
 		if src.users, src.starts, err = v.reader.UserRuns(); err != nil {
 			return err
 		}
-		if group < 0 || v.info.TimeMin > end {
-			group++
-			end = v.info.TimeMax
-		}
-		src.group, end = group, max(end, v.info.TimeMax)
 		s.views = append(s.views, src)
 	}
 	s.classes.class(make([]uint64, s.words()))
@@ -187,32 +193,38 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 			return nil, err
 		}
 		w.quick, _ = w.consumer.(pieceConsumer)
+		w.chunked, _ = w.consumer.(chunkConsumer)
 		list = append(list, w)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var next atomic.Int64
-	work := func(w *streamWorker) {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= len(ranges) || ctx.Err() != nil {
+	taken := make([]atomic.Bool, len(ranges))
+	// A worker goes on from where it began, as neighbouring ranges share blocks, and then takes what others
+	// have left.
+	work := func(w *streamWorker, first int) {
+		for i := range ranges {
+			n := (first + i) % len(ranges)
+			if taken[n].Swap(true) {
+				continue
+			}
+			if ctx.Err() != nil {
 				return
 			}
-			if err := w.users(ctx, ranges[i].from, ranges[i].to); err != nil {
+			if err := w.users(ctx, ranges[n].from, ranges[n].to); err != nil {
 				cancel(err)
 				return
 			}
 		}
 	}
 	var wait sync.WaitGroup
-	for _, w := range list[1:] {
+	for i, w := range list[1:] {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()
-			work(w)
+			work(w, (i+1)*len(ranges)/len(list))
 		}()
 	}
-	work(list[0])
+	work(list[0], 0)
 	wait.Wait()
 	for _, w := range list {
 		w.close()
@@ -276,3 +288,6 @@ func (s *stream) rowsBefore(user uint32) int {
 	}
 	return n
 }
+
+// isExact reports whether 1 and 1.0 are two values in a column.
+func (s *stream) isExact(column int) bool { return column < len(s.exact) && s.exact[column] }

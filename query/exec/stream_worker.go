@@ -2,10 +2,13 @@ package exec
 
 import (
 	"context"
+	"math"
 	"slices"
+	"sync"
 
 	"cairn/engine/event"
 	"cairn/engine/segment"
+	"cairn/index"
 )
 
 // streamWorker reads ranges of users, chunk by chunk: for each chunk the rows of every segment are
@@ -14,22 +17,37 @@ type streamWorker struct {
 	*stream
 	consumer streamConsumer
 	quick    pieceConsumer // the consumer, if it is one
+	chunked  chunkConsumer // likewise
 	cursors  []*streamCursor
 	ids      []*interner   // by column: the values behind the numbers; 0 is no value
 	actors   []event.Value // where users are not dense: who they are by number
 	scratch  *scratch
 	account  account
-	held     int // bytes accounted for
+	held     int    // bytes accounted for
+	end      uint32 // the user behind the last range
 
+	*streamBuffers
+	rows  userRows
+	order []int32
+}
+
+// streamBuffers are what a worker needs to read; they are kept for the next query.
+type streamBuffers struct {
 	chunk  chunk
-	rows   userRows
-	order  []int32
 	pieces []piece
+	sorted []piece
 	ends   []uint32 // by user of the chunk: where his pieces end
 
 	chosen, buffer []uint16 // with room for a block
 	codes          []uint32
 }
+
+var streamPool = sync.Pool{New: func() any {
+	return &streamBuffers{chosen: make([]uint16, segment.BlockRows+1), buffer: make([]uint16, 0, segment.BlockRows+1)}
+}}
+
+// streamKept is the size of a chunk, in rows, up to which its buffers are kept.
+const streamKept = 8 * chunkRows
 
 // chunk holds the gathered rows of some users in columns, segment by segment.
 type chunk struct {
@@ -44,7 +62,10 @@ type piece struct {
 	user     uint32
 	view     uint32
 	from, to uint32
+	row      uint32 // the first, if the rows follow upon each other and are not listed in the chunk; else noRow
 }
+
+const noRow = math.MaxUint32
 
 // chunkRows is about how many rows a chunk has: few enough for the columns to stay in the processor's
 // cache.
@@ -53,15 +74,18 @@ const chunkRows = 1 << 15
 func (s *stream) newWorker() (*streamWorker, error) {
 	w := &streamWorker{
 		stream: s, scratch: scratchPool.Get().(*scratch), account: account{budget: s.x.Budget, purpose: "events by user"},
-		chosen: make([]uint16, segment.BlockRows+1), buffer: make([]uint16, 0, segment.BlockRows+1),
+		streamBuffers: streamPool.Get().(*streamBuffers),
 	}
 	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
-		ids.exact = s.exact[i]
+		ids.exact = s.isExact(i)
 		ids.intern(event.Null)
 		w.ids = append(w.ids, ids)
 	}
-	w.chunk.keys = make([][]uint32, len(s.columns))
+	for len(w.chunk.keys) < len(s.columns) {
+		w.chunk.keys = append(w.chunk.keys, nil)
+	}
+	w.chunk.keys = w.chunk.keys[:len(s.columns)]
 	w.rows.keys = make([][]uint32, len(s.columns))
 	w.cursors = make([]*streamCursor, len(s.views))
 	return w, nil
@@ -78,6 +102,20 @@ func (w *streamWorker) close() {
 	}
 	scratchPool.Put(w.scratch)
 	w.scratch = nil
+	if cap(w.chunk.times) <= streamKept {
+		streamPool.Put(w.streamBuffers)
+	}
+	w.streamBuffers = nil
+}
+
+// rewind goes back to the first user.
+func (w *streamWorker) rewind() {
+	for i, c := range w.cursors {
+		if c != nil {
+			c.close()
+			w.cursors[i] = nil
+		}
+	}
 }
 
 // cursor returns the worker's place in a segment.
@@ -94,6 +132,10 @@ func (w *streamWorker) cursor(i int) (*streamCursor, error) {
 
 // users hands out the users of a range.
 func (w *streamWorker) users(ctx context.Context, from, to uint32) error {
+	if from < w.end {
+		w.rewind()
+	}
+	w.end = to
 	for i := range w.stream.views {
 		c, err := w.cursor(i)
 		if err != nil {
@@ -163,7 +205,7 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 
 // handOut sorts the pieces by user, keeping segments in order, and calls the consumer for each user.
 func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
-	n := int(to - from)
+	c, n := &w.chunk, int(to-from)
 	if cap(w.ends) < n+1 {
 		w.ends = make([]uint32, n+1)
 	}
@@ -175,7 +217,8 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 	for i := 1; i <= n; i++ {
 		ends[i] += ends[i-1]
 	}
-	sorted := slices.Grow(w.pieces, len(w.pieces))[len(w.pieces) : 2*len(w.pieces)]
+	sorted := growing(w.sorted[:0], len(w.pieces))[:len(w.pieces)]
+	w.sorted = sorted
 	for _, p := range w.pieces {
 		at := &ends[p.user-from]
 		sorted[*at] = p
@@ -193,6 +236,9 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 			return err
 		}
 		start = ends[i]
+	}
+	if w.chunked != nil {
+		return w.chunked.endChunk(c)
 	}
 	return nil
 }
@@ -232,8 +278,8 @@ func (w *streamWorker) handUser(pieces []piece) error {
 	r.refs = r.refs[:0]
 	if w.stream.refs {
 		for _, p := range pieces {
-			for _, row := range c.rows[p.from:p.to] {
-				r.refs = append(r.refs, newRef(int(p.view), int(row)))
+			for i := p.from; i < p.to; i++ {
+				r.refs = append(r.refs, newRef(int(p.view), int(c.row(p, i))))
 			}
 		}
 	}
@@ -365,7 +411,7 @@ func (w *streamWorker) refOf(i int, pieces []piece) eventRef {
 			i -= n
 			continue
 		}
-		return newRef(int(p.view), int(w.chunk.rows[int(p.from)+i]))
+		return newRef(int(p.view), int(w.chunk.row(p, p.from+uint32(i))))
 	}
 	return 0
 }
@@ -376,8 +422,9 @@ type streamCursor struct {
 	w      *streamWorker
 	source *streamSource
 	filter *blockFilter
-	none   bool // no row passes
-	next   int  // the next run of a user
+	none   bool       // no row passes
+	plain  index.Rows // the rows that pass, if it is as simple as that
+	next   int        // the next run of a user
 
 	byCode []uint32   // classes by code of the event's name, if names are all that selectors test
 	wanted [256]uint8 // by code: 1 if it has a class, as far as codes are of a byte
@@ -387,6 +434,8 @@ type streamCursor struct {
 	block   int // -1: none yet
 	all     bool
 	sel     []uint16
+	part    []uint16 // serves sel where it holds just the rows asked for
+	ranged  bool     // it does
 	classes []uint32 // by row of the block, where byCode is nil
 	masks   []uint64
 }
@@ -403,6 +452,9 @@ func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, erro
 	}
 	b = b.resolve()
 	c.none = b.nothing()
+	if b.op == boundRows {
+		c.plain = b.set
+	}
 	c.filter = newBlockFilter(x, source.view, b, w.scratch)
 	for i, e := range w.stream.columns {
 		in, err := x.newInput(e)
@@ -418,57 +470,34 @@ func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, erro
 	return c, nil
 }
 
-// rareShare is how rare the rows of selectors have to be for them to be taken from postings rather than
-// from a scan of the codes.
-const rareShare = 16
-
-// bindSelectors finds out how the classes of rows are told. Where only few rows have one and no others
-// are wanted, it narrows the filter to them.
+// bindSelectors finds out how the classes of rows are told. Where no others are wanted, it narrows the
+// filter to the rows that have one.
 func (c *streamCursor) bindSelectors(filter **bound) error {
-	x, s, v := c.w.x, c.w.stream, c.source.view
-	codes := len(v.info.Events)
-	sets := make([]uint64, codes*s.words())
-	named := !x.Knobs.NoDictEval
-	for i, sel := range s.selectors {
-		if !named {
-			break
-		}
-		table, ok, err := x.nameTable(sel, v)
-		if err != nil {
-			return err
-		}
-		named = ok
-		for code := range table {
-			if table[code] {
-				sets[code*s.words()+i/64] |= 1 << (i % 64)
-			}
-		}
+	x, s, src := c.w.x, c.w.stream, c.source
+	src.once.Do(func() { src.err = s.classify(src) })
+	if src.err != nil {
+		return src.err
 	}
-	if named {
-		c.byCode = make([]uint32, codes)
-		rows := 0
-		for code := range c.byCode {
-			if c.byCode[code] = s.classes.class(sets[code*s.words() : (code+1)*s.words()]); c.byCode[code] != 0 {
-				rows += v.info.Events[code].Rows
-				if code < len(c.wanted) {
-					c.wanted[code] = 1
-				}
+	if src.byName {
+		c.byCode = src.byCode
+		for code, class := range c.byCode {
+			if class != 0 && code < len(c.wanted) {
+				c.wanted[code] = 1
 			}
 		}
-		if s.whole || rows > v.info.Rows/rareShare && rows > 0 {
-			return nil
+		if src.rows != nil {
+			*filter = both(*filter, src.rows)
 		}
+		return nil
 	}
 	var any *bound
 	for i, sel := range s.selectors {
-		b, err := x.bind(sel, v)
+		b, err := x.bind(sel, src.view)
 		if err != nil {
 			return err
 		}
 		b = b.resolve()
-		if !named {
-			c.tests = append(c.tests, newBlockFilter(x, v, b, c.w.scratch))
-		}
+		c.tests = append(c.tests, newBlockFilter(x, src.view, b, c.w.scratch))
 		if i == 0 {
 			any = b
 		} else {
@@ -482,6 +511,60 @@ func (c *streamCursor) bindSelectors(filter **bound) error {
 		any = constantBound(false)
 	}
 	*filter = both(*filter, any)
+	return nil
+}
+
+// postingsMin is the size of a segment up to which names are looked at row by row, rather than in postings.
+const postingsMin = 1 << 13
+
+// classify finds the classes of a segment's events, if their names tell, and then the rows that have one.
+func (s *stream) classify(src *streamSource) error {
+	x, v := s.x, src.view
+	if x.Knobs.NoDictEval {
+		return nil
+	}
+	codes := len(v.info.Events)
+	sets := make([]uint64, codes*s.words())
+	for i, sel := range s.selectors {
+		table, ok, err := x.nameTable(sel, v)
+		if err != nil || !ok {
+			return err
+		}
+		for code := range table {
+			if table[code] {
+				sets[code*s.words()+i/64] |= 1 << (i % 64)
+			}
+		}
+	}
+	src.byName = true
+	src.byCode = make([]uint32, codes)
+	rows := 0
+	for code := range src.byCode {
+		if src.byCode[code] = s.classes.class(sets[code*s.words() : (code+1)*s.words()]); src.byCode[code] != 0 {
+			rows += v.info.Events[code].Rows
+		}
+	}
+	if s.whole || rows == v.info.Rows {
+		return nil
+	}
+	if rows == 0 {
+		src.rows = constantBound(false)
+	}
+	if x.Knobs.NoIndex || v.info.Rows < postingsMin {
+		return nil
+	}
+	var some []index.Rows
+	for code, class := range src.byCode {
+		if class == 0 {
+			continue
+		}
+		set, ok, err := v.reader.Event().Postings(uint32(code))
+		if err != nil || !ok {
+			return err
+		}
+		some = append(some, index.Of(set))
+	}
+	src.rows = &bound{set: index.Union(some, v.info.Rows)}
 	return nil
 }
 
@@ -591,6 +674,9 @@ func (c *streamCursor) gather(view int, to uint32) error {
 	if c.none || first == last {
 		return nil
 	}
+	if c.plain() {
+		return c.gatherPlain(view, first, last)
+	}
 	starts := c.source.starts
 	size := c.source.reader.BlockRows()
 	run := first
@@ -600,7 +686,7 @@ func (c *streamCursor) gather(view int, to uint32) error {
 		for int(starts[run+1]) <= row {
 			run++
 		}
-		if err := c.turnTo(b); err != nil {
+		if err := c.turnTo(b, row-b*size, stop-b*size); err != nil {
 			return err
 		}
 		if err := c.gatherBlock(view, b, row, stop, run); err != nil {
@@ -654,7 +740,7 @@ func (c *streamCursor) addPiece(view int, user uint32, from, to int) {
 			return
 		}
 	}
-	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to)})
+	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to), noRow})
 }
 
 // growing makes room for n more elements, in steps that double.
@@ -665,8 +751,18 @@ func growing[T any](s []T, n int) []T {
 	return slices.Grow(s, max(n, cap(s)))
 }
 
-// turnTo makes a block the one at hand.
-func (c *streamCursor) turnTo(b int) error {
+// turnTo makes a block the one at hand, of which the rows [from, to) are wanted.
+func (c *streamCursor) turnTo(b, from, to int) error {
+	origin := b * c.source.reader.BlockRows()
+	if c.byCode != nil && !c.plain.Full() {
+		var ok bool
+		if c.part, ok = c.plain.AppendBetween(c.part[:0], origin+from, origin+to, origin); ok {
+			c.ranged, c.sel = true, c.part
+			c.w.x.Read.Rows.Add(int64(len(c.part)))
+			c.countRead(b)
+			return nil
+		}
+	}
 	if c.block == b {
 		return nil
 	}
@@ -684,14 +780,16 @@ func (c *streamCursor) turnTo(b int) error {
 
 // countRead counts a block once, whichever worker comes to it first.
 func (c *streamCursor) countRead(b int) {
-	if c.source.touched[b].Swap(true) || !c.all && len(c.sel) == 0 {
+	if !c.all && len(c.sel) == 0 || c.source.touched[b].Swap(true) {
 		return
 	}
-	n := len(c.sel)
-	if c.all {
-		n = c.filter.rows(b)
+	if !c.ranged {
+		n := len(c.sel)
+		if c.all {
+			n = c.filter.rows(b)
+		}
+		c.w.x.Read.Rows.Add(int64(n))
 	}
-	c.w.x.Read.Rows.Add(int64(n))
 	c.w.x.countBytes(task{view: &scanView{view: c.source.view}, from: b, to: b + 1})
 }
 
@@ -768,6 +866,15 @@ func (c *streamCursor) choose(view, b, from, to, run int) ([]uint16, error) {
 		if err != nil {
 			return nil, err
 		}
+		if vector.Form == segment.Form8 && vector.Present == nil && !whole && c.source.rows != nil {
+			// Every row that passes has a class.
+			for i, row := range rows {
+				class[i] = c.byCode[vector.U8[row]]
+			}
+			c.cutIntoPieces(view, b, rows, run)
+			out.class = out.class[:len(out.class)+len(rows)]
+			return rows, nil
+		}
 		c.w.codes = vector.Codes(c.w.codes[:0], rows)
 		for i, row := range rows {
 			n := c.byCode[c.w.codes[i]]
@@ -791,6 +898,9 @@ func (c *streamCursor) candidates(from, to int) []uint16 {
 		}
 		return rows
 	}
+	if c.ranged {
+		return c.sel
+	}
 	i, _ := slices.BinarySearch(c.sel, uint16(from))
 	j := len(c.sel)
 	if to < segment.BlockRows {
@@ -806,11 +916,13 @@ func (c *streamCursor) cutIntoPieces(view, b int, rows []uint16, run int) {
 	starts := c.source.starts
 	for i := 0; i < len(rows); {
 		row := first + uint32(rows[i])
-		if starts[run+1] <= row {
-			// Runs may be many more than rows.
-			skip, found := slices.BinarySearch(starts[run+1:], row)
-			if run += skip; found {
-				run++
+		for step := 1; starts[run+1] <= row; step *= 2 {
+			// The next run mostly, but runs may be many more than rows.
+			if run++; step > 8 {
+				skip, found := slices.BinarySearch(starts[run+1:], row)
+				if run += skip; found {
+					run++
+				}
 			}
 		}
 		from, end := i, starts[run+1]
