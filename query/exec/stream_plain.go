@@ -17,7 +17,7 @@ func (c *streamCursor) gatherPlain(view, first, last int) error {
 	for row, end := int(starts[first]), int(starts[last]); row < end; {
 		b := row / size
 		stop := min(end, (b+1)*size)
-		if err := c.turnTo(b); err != nil {
+		if err := c.turnTo(b, row, stop, first); err != nil {
 			return err
 		}
 		if err := c.gatherStretch(b, row-b*size, stop-b*size); err != nil {
