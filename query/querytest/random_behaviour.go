@@ -44,6 +44,7 @@ func RandomJourneys(t *rapid.T) []event.Event {
 		func(t *rapid.T) int64 { return start + int64(uniform(t, 36))*int64(10*time.Minute) },
 		func(t *rapid.T) int64 { return start + int64(uniform(t, 12))*int64(time.Hour) },
 		func(t *rapid.T) int64 { return randomStart + int64(uniform(t, 10))*int64(12*time.Hour) },
+		func(t *rapid.T) int64 { return start + int64(uniform(t, 4))*int64(40*time.Minute) },
 	})
 	off := uniform(t, 2) == 0
 	n := uniform(t, 10*len(users)) / (1 + uniform(t, 3))
