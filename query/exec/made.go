@@ -66,10 +66,15 @@ const (
 
 // index returns where a column has the value for a row of a batch.
 func (c *madeColumn) index(b *batch, i int) int {
-	switch {
-	case c.byEvent:
+	if c.byEvent {
 		return int(b.places[i])
-	case b.sessions != nil:
+	}
+	return b.session(i)
+}
+
+// session returns the session of a row.
+func (b *batch) session(i int) int {
+	if b.sessions != nil {
 		return int(b.sessions[i])
 	}
 	return i
