@@ -124,9 +124,13 @@ func (g *gapStats) endChunk(c *chunk) error {
 // column implements madeSource: there is one.
 func (g *gapStats) column(int) (*madeColumn, error) { return &g.gap, nil }
 
+// times implements madeSource.
+func (g *gapStats) times(dst []int64, b *batch) []int64 {
+	return picked(dst, g.w.chunk.times, b.places)
+}
+
 // The rest of madeSource is about sessions, which there are none.
-func (g *gapStats) users() []uint32                     { return nil }
-func (g *gapStats) times(dst []int64, _ *batch) []int64 { return dst }
-func (g *gapStats) named(*madeColumn) error             { return nil }
-func (g *gapStats) sessionName(int) event.Value         { return event.Value{} }
-func (g *gapStats) chunkNumber() int                    { return 0 }
+func (g *gapStats) users() []uint32             { return nil }
+func (g *gapStats) named(*madeColumn) error     { return nil }
+func (g *gapStats) sessionName(int) event.Value { return event.Value{} }
+func (g *gapStats) chunkNumber() int            { return 0 }

@@ -29,9 +29,9 @@ func (m *madeNames) number(name string) int {
 type madeSource interface {
 	// column returns a column by its number; it is valid until the next chunk.
 	column(number int) (*madeColumn, error)
-	// users returns the user of every session.
+	// users returns the user of every session; nil where there are no sessions.
 	users() []uint32
-	// times appends the time of the row that stands for each session of a batch.
+	// times appends the time of every row of a batch, for a session that of its last event.
 	times(dst []int64, b *batch) []int64
 	// named puts the values of a special column into it.
 	named(c *madeColumn) error
@@ -157,7 +157,7 @@ func (s *subBatch) of(b *batch, indices []uint32) *batch {
 }
 
 // picked appends the elements of a list with these indices.
-func picked(dst, list, indices []uint32) []uint32 {
+func picked[T any](dst, list []T, indices []uint32) []T {
 	for _, i := range indices {
 		dst = append(dst, list[i])
 	}

@@ -105,15 +105,11 @@ func (s *sessionColumns) users() []uint32 {
 
 // times implements madeSource.
 func (s *sessionColumns) times(dst []int64, b *batch) []int64 {
-	list := s.feeder.list
-	if b.sessions == nil {
-		for i := range list[:b.n] {
-			dst = append(dst, list[i].end)
-		}
-		return dst
+	if b.places != nil {
+		return picked(dst, s.chunk.times, b.places)
 	}
-	for _, i := range b.sessions {
-		dst = append(dst, list[i].end)
+	for i := range b.n {
+		dst = append(dst, s.feeder.list[b.session(i)].end)
 	}
 	return dst
 }
@@ -144,7 +140,7 @@ func (s *sessionColumns) define(c *sessionColumn, name string, p *plan.Streamed)
 		return nil
 	}
 	switch name {
-	case syntax.ColumnUser:
+	case syntax.ColumnUser, "session.entry.user", "session.exit.user":
 		c.special, c.fill = madeUsers, func(c *sessionColumn) error { c.values = c.values[:0]; return nil }
 		return nil
 	case "session.id":
@@ -227,7 +223,7 @@ func endField(field string) syntax.Expr {
 // tidy reports whether a column tells simultaneous events at the end of a session apart.
 func tidy(name string) bool {
 	_, field, ok := syntax.SessionColumn(name)
-	return ok && field != syntax.ColumnTime || name == "session.entry" || name == "session.exit"
+	return ok && field != syntax.ColumnTime && field != syntax.ColumnUser || name == "session.entry" || name == "session.exit"
 }
 
 // newKey makes what numbers the values of an expression of events, as they are; 0 is absent.
