@@ -461,6 +461,9 @@ type streamCursor struct {
 	tests  []*blockFilter
 	keys   []*keyColumn
 
+	times      *segment.Vector // of timesBlock, for gatherStretch
+	timesBlock int
+
 	block   int // -1: none yet
 	all     bool
 	sel     []uint16
