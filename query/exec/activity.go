@@ -3,7 +3,6 @@ package exec
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"cairn/engine/event"
 	"cairn/query/syntax"
@@ -25,15 +24,27 @@ type activity struct {
 
 // cut makes the periods.
 func (a *activity) cut(ctx context.Context, pos syntax.Pos, every syntax.Span) error {
-	p, err := a.x.newPeriods(ctx, a.feed, pos, every, func() ([]int64, error) {
+	return a.cutWith(ctx, pos, every, func() ([]int64, error) {
 		spec := &streamSpec{rng: a.rng}
 		spec.selector(syntax.FirstNone, a.selector)
 		return a.x.matchExtent(ctx, a.feed, spec, func(*streamWorker) func(r *userRows, i int) bool {
 			return func(*userRows, int) bool { return true }
 		})
 	})
+}
+
+// cutCoarsely is cut that reads no events: where it would have to it returns errFar.
+func (a *activity) cutCoarsely(ctx context.Context, pos syntax.Pos, every syntax.Span) error {
+	return a.cutWith(ctx, pos, every, func() ([]int64, error) { return nil, errFar })
+}
+
+func (a *activity) cutWith(ctx context.Context, pos syntax.Pos, every syntax.Span, exact func() ([]int64, error)) error {
+	p, err := a.x.newPeriods(ctx, a.feed, pos, every, exact)
+	if err != nil {
+		return err
+	}
 	a.periods, a.first, a.last = p, p.n, -1
-	return err
+	return nil
 }
 
 // read calls take for every user, with his periods in ascending order; -1 is the one before the first. It
@@ -103,18 +114,15 @@ func (a *activity) userPeriodTable(ctx context.Context, list []userPeriod, colum
 	if err := a.x.Budget.Err(); err != nil {
 		return nil, err
 	}
-	users, err := rankUsers(a.feed, a.workers, len(list), func(i int) uint32 { return list[i].user })
+	users, err := orderByUser(a.feed, a.workers, len(list), func(i int) uint32 { return list[i].user })
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b userPeriod) int {
-		return cmp.Or(cmp.Compare(users.rank(a.user), users.rank(b.user)), cmp.Compare(a.place, b.place), cmp.Compare(a.state, b.state))
+	t.rows = make([]row, 0, len(list))
+	err = users.each(ctx, func(i, j int32) int {
+		return cmp.Compare(list[i].place, list[j].place) // a user has one state in a period
+	}, func(name event.Value, i int32) {
+		t.rows = append(t.rows, row{values: append([]event.Value{name}, values(list[i])...)})
 	})
-	for i, p := range list {
-		if err := interrupted(ctx, i); err != nil {
-			return nil, err
-		}
-		t.rows = append(t.rows, row{values: append([]event.Value{users.name(p.user)}, values(p)...)})
-	}
-	return t, nil
+	return t, err
 }

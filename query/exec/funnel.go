@@ -287,6 +287,14 @@ func (r *funnelRun) newWorker(w *streamWorker) *funnelWorker {
 	return f
 }
 
+// early implements earlyConsumer.
+func (f *funnelWorker) early(from, to uint32) bool { return f.fast != nil && f.fast.begin(from, to) }
+
+// advance implements earlyConsumer.
+func (f *funnelWorker) advance(c *chunk, pieces []piece, done []bool) {
+	f.fast.advance(c, pieces, done)
+}
+
 // pieces implements pieceConsumer.
 func (f *funnelWorker) pieces(c *chunk, pieces []piece) (bool, error) {
 	return f.fast != nil && f.fast.user(c, pieces), nil

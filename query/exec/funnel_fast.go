@@ -13,13 +13,16 @@ import (
 // has reached it, since that has the most time left. Only then the earliest start that gets as deep is
 // looked for, with the events it takes.
 type fastFunnel struct {
-	f      *funnelWorker
-	masks  []uint64 // by class: the steps that its events match
-	known  uint32   // classes with a mask
-	step   []int8   // by class: the step, where it is one at most
-	single bool     // it is for every class
-	starts [64]int64
-	cursor [64]int32
+	f       *funnelWorker
+	masks   []uint64 // by class: the steps that its events match
+	known   uint32   // classes with a mask
+	step    []int8   // by class: the step, where it is one at most
+	single  bool     // it is for every class
+	first   uint32   // the first user of the chunk
+	states  []int64  // by user of the chunk and step: see deepen
+	reached []uint8  // by user of the chunk: the steps of his deepest attempt
+	starts  [64]int64
+	cursor  [64]int32
 
 	times   []int64 // of the user at hand
 	classes []uint32
@@ -65,66 +68,127 @@ func (q *fastFunnel) learn() {
 // any window.
 const noStart = math.MaxInt64
 
+// begin begins with the users [from, to), if later events of a user who has converted are not needed.
+func (q *fastFunnel) begin(from, to uint32) bool {
+	if len(q.f.r.by) > 0 {
+		return false
+	}
+	q.first = from
+	n, steps := int(to-from), len(q.f.r.p.steps)
+	q.reached = resizedBytes(q.reached, n)
+	if cap(q.states) < n*(steps+1) {
+		q.states = make([]int64, n*(steps+1))
+	}
+	q.states = q.states[:n*(steps+1)]
+	for i := range q.states {
+		q.states[i] = noStart
+	}
+	return true
+}
+
+func resizedBytes(s []uint8, n int) []uint8 {
+	if cap(s) < n {
+		return make([]uint8, n, 2*n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// disorder stands in reached for a user with simultaneous events.
+const disorder = 255
+
+// advance goes on with the pieces of the next segment, and marks the users who have converted.
+func (q *fastFunnel) advance(c *chunk, pieces []piece, done []bool) {
+	if q.known < q.f.m.classes.count.Load() {
+		q.learn()
+	}
+	width := len(q.f.r.p.steps) + 1
+	for _, p := range pieces {
+		n := int(p.user - q.first)
+		if q.reached[n] == disorder {
+			continue
+		}
+		times, classes := c.times[p.from:p.to], c.class[p.from:p.to]
+		if !ascending(times) {
+			q.reached[n] = disorder
+			done[n] = false
+			continue
+		}
+		deepest := q.deepen(times, classes, q.states[n*width:(n+1)*width], int(q.reached[n]))
+		q.reached[n] = uint8(deepest)
+		done[n] = deepest == width-1
+	}
+}
+
 // user counts the user of some pieces; done is false where there is more to him: simultaneous events, or
 // segments that overlap in time.
 func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
-	f := q.f
-	r := f.r
-	last := len(r.p.steps) - 1
-	if q.known < f.m.classes.count.Load() {
-		q.learn()
-	}
-	for k := range q.starts[:last+2] {
-		q.starts[k] = noStart
-	}
-	deepest := 0 // steps
-	group := -1  // where the start that gives the group is
-	several := false
 	for n, p := range pieces[1:] {
 		if c.times[p.from] <= c.times[pieces[n].to-1] {
 			return false
 		}
 	}
-	for n, p := range pieces {
+	if len(q.f.r.by) > 0 {
+		return q.userBy(c, pieces)
+	}
+	deepest := q.reached[pieces[0].user-q.first]
+	switch deepest {
+	case disorder:
+		return false
+	case 0:
+		return true
+	}
+	q.join(c, pieces)
+	q.find(int(deepest) - 1)
+	q.count(c, pieces, -1)
+	return true
+}
+
+// userBy is user with a breakdown by the first step.
+func (q *fastFunnel) userBy(c *chunk, pieces []piece) (done bool) {
+	r := q.f.r
+	if q.known < q.f.m.classes.count.Load() {
+		q.learn()
+	}
+	group := -1 // where the start that gives the group is
+	several := false
+	for _, p := range pieces {
 		moments, classes := c.times[p.from:p.to], c.class[p.from:p.to]
 		if !ascending(moments) {
 			return false
 		}
-		if len(r.by) > 0 {
-			for i, class := range classes {
-				if q.masks[class]&1 == 0 || !r.rng.Contains(moments[i]) {
-					continue
-				}
-				if place := int(p.from) + i; group < 0 {
-					group = place
-				} else if several = several || !q.sameGroup(c, group, place); several {
-					break
-				}
+		if several {
+			continue
+		}
+		for i, class := range classes {
+			if q.masks[class]&1 == 0 || !r.rng.Contains(moments[i]) {
+				continue
+			}
+			if place := int(p.from) + i; group < 0 {
+				group = place
+			} else if several = !q.sameGroup(c, group, place); several {
+				break
 			}
 		}
-		if several {
-			continue // to see that the events are in order
-		}
-		if q.single && moments[0] >= r.rng.From && (moments[len(moments)-1] < r.rng.To || r.rng.To == noLimit) {
-			deepest = q.deepen(moments, classes, deepest)
-		} else {
-			deepest = q.deepenPart(moments, classes, deepest)
-		}
-		if deepest == last+1 && len(r.by) == 0 {
-			pieces = pieces[:n+1]
-			break
-		}
 	}
-	if several {
-		if r.top != nil {
-			return false // groups may be one
-		}
+	switch {
+	case group < 0:
+		return true
+	case several && r.top != nil:
+		return false // groups may be one
+	case several:
 		q.join(c, pieces)
 		q.groups(c, pieces)
 		return true
 	}
-	if deepest == 0 {
-		return true
+	states := q.starts[:len(r.p.steps)+1]
+	for k := range states {
+		states[k] = noStart
+	}
+	deepest := 0
+	for _, p := range pieces {
+		deepest = q.deepen(c.times[p.from:p.to], c.class[p.from:p.to], states, deepest)
 	}
 	q.join(c, pieces)
 	q.find(deepest - 1)
@@ -142,31 +206,34 @@ func ascending(times []int64) bool {
 	return true
 }
 
-// deepen goes on through events of which each matches one step at most, all within the range, and returns how
-// many steps have been reached. starts[k] is the latest start of those that have reached k steps; that of none
-// is any event itself.
-func (q *fastFunnel) deepen(times []int64, classes []uint32, deepest int) int {
-	starts, within := &q.starts, uint64(q.f.r.p.within)
+// deepen goes on through events and returns how many steps have been reached. starts[k] is the latest start
+// of those that have reached k steps; that of none is any event itself.
+func (q *fastFunnel) deepen(times []int64, classes []uint32, starts []int64, deepest int) int {
+	rng := q.f.r.rng
+	if !q.single || times[0] < rng.From || times[len(times)-1] >= rng.To && rng.To != noLimit {
+		return q.deepenPart(times, classes, starts, deepest)
+	}
+	within := uint64(q.f.r.p.within)
 	classes, step := classes[:len(times)], q.step
 	for i, now := range times {
-		k := int(step[classes[i]]) & 63
+		k := int(step[classes[i]])
 		starts[0] = now
-		start, next := starts[k], starts[(k+1)&63]
+		start, next := starts[k], starts[k+1]
 		reached := k + 1
 		if uint64(now-start) <= within {
 			next = start
 		} else {
 			reached = 0
 		}
-		starts[(k+1)&63] = next
+		starts[k+1] = next
 		deepest = max(deepest, reached)
 	}
 	return deepest
 }
 
-// deepenPart is deepen for any events.
-func (q *fastFunnel) deepenPart(times []int64, classes []uint32, deepest int) int {
-	starts, within := &q.starts, uint64(q.f.r.p.within)
+// deepenPart is deepen for events that match several steps or lie outside of the range.
+func (q *fastFunnel) deepenPart(times []int64, classes []uint32, starts []int64, deepest int) int {
+	within := uint64(q.f.r.p.within)
 	for i, now := range times {
 		for rest := q.masks[classes[i]]; rest != 0; {
 			k := leading(rest)

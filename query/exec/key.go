@@ -20,6 +20,7 @@ type keyColumn struct {
 	intIDs []uint32
 	floats numberMap
 	fltIDs []uint32
+	rows   []uint16
 }
 
 // unnamed is a group key that is still the dense id of a user. It becomes a name when the groups

@@ -25,8 +25,10 @@ type retentionRun struct {
 
 	periods *periods
 	columns []retentionColumn
-	over    []int // by cohort: how many columns, from the first, need no period that is not over
-	workers []*streamWorker
+	// columnOf is the column that looks at the k-th period, -1: none. It is nil unless it is all that matters.
+	columnOf []int32
+	over     []int // by cohort: how many columns, from the first, need no period that is not over
+	workers  []*streamWorker
 }
 
 // retentionColumn is a column p0, p1, …: the periods that it looks at and those before in which it needs
@@ -81,6 +83,9 @@ func (r *retentionRun) fromStream(ctx context.Context) ([]*retentionGroup, error
 	for _, n := range s.By {
 		r.by = append(r.by, r.spec.column(n.Expr))
 	}
+	if s.When == syntax.On && s.Min == 1 && s.Value == 0 && !s.Rolling {
+		r.findColumns()
+	}
 	workers, err := r.feed.run(ctx, r.spec, func(w *streamWorker) (streamConsumer, error) { return r.newWorker(w), nil })
 	if err != nil {
 		return nil, err
@@ -116,6 +121,19 @@ func (r *retentionRun) cut(ctx context.Context, exact func() ([]int64, error)) e
 		}
 	}
 	return nil
+}
+
+// findColumns makes columnOf, as far as there are periods.
+func (r *retentionRun) findColumns() {
+	r.columnOf = make([]int32, 1+min(r.longest(), r.periods.last()))
+	for i := range r.columnOf {
+		r.columnOf[i] = -1
+	}
+	for i, c := range r.columns {
+		for k := max(c.k, 1); k <= c.last && k < len(r.columnOf); k++ {
+			r.columnOf[k] = int32(i)
+		}
+	}
 }
 
 // longest is the number of the last period that a column looks at.

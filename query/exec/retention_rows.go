@@ -179,25 +179,20 @@ func (r *retentionRun) memberTable(ctx context.Context, groups []*retentionGroup
 	if err := r.x.Budget.Err(); err != nil {
 		return nil, err
 	}
-	users, err := rankUsers(r.feed, r.workers, len(list), func(i int) uint32 { return list[i].user })
+	users, err := orderByUser(r.feed, r.workers, len(list), func(i int) uint32 { return list[i].user })
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(list, func(a, b member) int {
-		return cmp.Or(
-			cmp.Compare(users.rank(a.user), users.rank(b.user)), cmp.Compare(a.group, b.group),
-			cmp.Compare(a.cohort, b.cohort), cmp.Compare(a.column, b.column),
-		)
-	})
-	for i, m := range list {
-		if err := interrupted(ctx, i); err != nil {
-			return nil, err
-		}
+	t.rows = make([]row, 0, len(list))
+	err = users.each(ctx, func(i, j int32) int {
+		a, b := &list[i], &list[j]
+		return cmp.Or(cmp.Compare(a.group, b.group), cmp.Compare(a.cohort, b.cohort), cmp.Compare(a.column, b.column))
+	}, func(name event.Value, i int32) {
+		m := &list[i]
 		values := make([]event.Value, 0, len(t.names))
-		values = append(values, users.name(m.user))
-		values = append(values, groups[m.group].keys...)
+		values = append(append(values, name), groups[m.group].keys...)
 		values = append(values, event.Time(r.periods.start(int(m.cohort))), event.Int(int64(r.columns[m.column].k)))
 		t.rows = append(t.rows, row{values: values})
-	}
-	return t, nil
+	})
+	return t, err
 }

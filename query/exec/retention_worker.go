@@ -22,6 +22,7 @@ type retentionWorker struct {
 	starts []int32  // events that are a START of the range
 	backs  []int64  // times of his RETURNs
 	values []uint32 // and the numbers of their values, if there are any
+	active []int32  // periods with a RETURN, ascending, if those are all that is asked for
 	sweep  []sweepMark
 	// running sums values up for one cell after the other.
 	running *momentsAggregate
@@ -67,6 +68,9 @@ func (r *retentionRun) newWorker(w *streamWorker) *retentionWorker {
 func (m *retentionWorker) user(u *userRows) error {
 	m.split(u)
 	p := m.r.periods
+	if m.r.columnOf != nil && len(m.starts) > 0 {
+		m.findActive()
+	}
 	cohort, at := 0, 0 // at: the first RETURN not before START
 	for i := 0; i < len(m.starts); {
 		start := u.times[m.starts[i]]
@@ -79,8 +83,12 @@ func (m *retentionWorker) user(u *userRows) error {
 		if err != nil {
 			return err
 		}
-		at = m.firstFrom(at, start)
-		m.member(u.user, g, cohort, start, at)
+		if m.r.columnOf != nil {
+			at = m.plainMember(u.user, g, cohort, at)
+		} else {
+			at = m.firstFrom(at, start)
+			m.member(u.user, g, cohort, start, at)
+		}
 		i = next
 	}
 	m.sumUp()
@@ -164,15 +172,73 @@ func (x *Execution) named(v event.Value) event.Value {
 	return x.names.value(id)
 }
 
+// nearSteps is how many RETURNs are looked at one by one before the search goes in steps that double.
+const nearSteps = 8
+
 // firstFrom returns the first RETURN not before an instant, looking from one on that is not behind it.
 func (m *retentionWorker) firstFrom(from int, at int64) int {
-	step := 1
-	for from+step <= len(m.backs) && m.backs[from+step-1] < at {
+	backs := m.backs
+	for near := min(from+nearSteps, len(backs)); from < near; from++ {
+		if backs[from] >= at {
+			return from
+		}
+	}
+	step := nearSteps
+	for from+step <= len(backs) && backs[from+step-1] < at {
 		from += step
 		step *= 2
 	}
-	end := min(from+step-1, len(m.backs))
-	return from + sort.Search(end-from, func(i int) bool { return m.backs[from+i] >= at })
+	end := min(from+step-1, len(backs))
+	return from + sort.Search(max(0, end-from), func(i int) bool { return backs[from+i] >= at })
+}
+
+// findActive finds the periods with a RETURN.
+func (m *retentionWorker) findActive() {
+	p, period := m.r.periods, -1
+	m.active = m.active[:0]
+	for _, at := range m.backs {
+		switch {
+		case period >= 0 && (period == p.last() || at < p.edges[period+1]):
+			continue
+		case period >= 0:
+			period = p.findFrom(period, at)
+		default:
+			if period = p.find(at); period < 0 {
+				continue
+			}
+		}
+		m.active = append(m.active, int32(period))
+	}
+}
+
+// plainMember takes a user into a cohort whose columns ask for nothing but a RETURN in their periods. from is
+// a place in active that is not behind the cohort; it returns such a one for later cohorts.
+func (m *retentionWorker) plainMember(user uint32, g *retentionGroup, cohort, from int) int {
+	r := m.r
+	g.sizes[cohort]++
+	over := int32(r.over[cohort])
+	if over > 0 && r.columns[0].k == 0 {
+		m.count(user, g, cohort, 0)
+	}
+	for from < len(m.active) && int(m.active[from]) <= cohort {
+		from++
+	}
+	before := int32(-1)
+	for _, period := range m.active[from:] {
+		k := int(period) - cohort
+		if k >= len(r.columnOf) {
+			break
+		}
+		column := r.columnOf[k]
+		if column >= over {
+			break
+		}
+		if column > before {
+			m.count(user, g, cohort, int(column))
+			before = column
+		}
+	}
+	return from
 }
 
 // member takes a user into a cohort, with his first START in its period and the first RETURN from then on.
