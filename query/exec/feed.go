@@ -330,6 +330,9 @@ func (f *tableFeed) tuple(ctx context.Context, by []syntax.Expr) (func(r *row) e
 }
 
 func (f *tableFeed) users(workers []*streamWorker, ids []uint32) ([]event.Value, error) {
+	if len(workers) == 0 {
+		return nil, nil // nobody was asked for, and there is nobody
+	}
 	return actorsOf(workers[0], ids), nil
 }
 

@@ -279,6 +279,7 @@ type funnelListed struct {
 func (r *funnelRun) newWorker(w *streamWorker) *funnelWorker {
 	f := &funnelWorker{r: r, w: w, other: -1, byGroup: map[bestKey]int{}, listed: map[uint32]*funnelListed{}}
 	f.m = newMatcher(r.p, &w.stream.classes, len(r.spec.selectors))
+	f.m.precise = len(r.sums) > 0 || r.stage.Count == syntax.CountTotals
 	if r.p.plain && !r.stage.Open {
 		f.plain = newPlainMatcher(f.m)
 	}
@@ -590,8 +591,8 @@ func (f *funnelWorker) findFrom(start int) bool {
 
 // bucket is the trend's bucket of a start.
 func (f *funnelWorker) bucket(at int64) int64 {
-	if f.r.bins == nil {
-		return 0
+	if f.r.bins == nil || f.r.stage.Count == syntax.CountSessions {
+		return 0 // a session counts in one bucket alone
 	}
 	return f.r.bins.Start(at)
 }
@@ -721,7 +722,7 @@ func (f *funnelWorker) settle() {
 			continue
 		}
 		if f.r.bins != nil {
-			f.trend(b.key.group, b.key.bucket, &b.a)
+			f.trend(b.key.group, f.r.bins.Start(b.startAt), &b.a)
 			continue
 		}
 		f.count(b)

@@ -20,6 +20,7 @@ type pattern struct {
 	optionals  int  // optional steps
 	strict     bool // some arrow is
 	plain      bool // see plainMatcher
+	mixed      bool // some steps are optional, and some take several events
 }
 
 type patternStep struct {
@@ -97,6 +98,9 @@ func (p *pattern) finish() {
 		p.plain = p.plain && (e.remove || e.from == 0 && e.to == len(p.steps)-1)
 	}
 	p.plain = p.plain && len(p.steps) <= 64
+	for i := range p.steps {
+		p.mixed = p.mixed || p.optionals > 0 && p.steps[i].needed() > 1
+	}
 }
 
 // attempt is what became of one start: the events of its steps, by their numbers among those of the unit.
@@ -127,6 +131,7 @@ type matcher struct {
 	end     int64                      // chains have no event after this instant, whatever the window
 	require func(step, event int) bool // nil: any
 	used    []bool                     // events that are no longer to be had; nil: none
+	precise bool                       // it matters which of simultaneous events a chain has
 
 	sets  [][]uint64 // by class
 	lists [][]int32  // by selector: its events
