@@ -187,6 +187,8 @@ func (x *Execution) columnsOf(p *plan.Pipeline) []columnRef {
 		for _, n := range s.Aggs {
 			add(n.Expr)
 		}
+	case *plan.Gap:
+		add(&syntax.Column{Name: syntax.ColumnTime})
 	case *plan.Session:
 		add(&syntax.Column{Name: syntax.ColumnTime})
 		add(&syntax.Column{Name: syntax.ColumnEvent})
@@ -228,6 +230,8 @@ func describe(op plan.Operator) string {
 		return "events"
 	case *plan.Session:
 		return syntax.StageString(op.Stage)
+	case *plan.Gap:
+		return "gap"
 	case *plan.Behaviour:
 		return syntax.StageString(op.Stage)
 	}
