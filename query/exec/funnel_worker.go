@@ -52,7 +52,11 @@ func (f *funnelWorker) advance(c *chunk, pieces []piece, done []bool) {
 
 // pieces implements pieceConsumer.
 func (f *funnelWorker) pieces(c *chunk, pieces []piece) (bool, error) {
-	return f.fast != nil && f.fast.user(c, pieces), nil
+	if f.fast == nil || !f.fast.user(c, pieces) {
+		return false, nil
+	}
+	f.list(pieces[0].user)
+	return true, nil
 }
 
 // keysOf returns the keys of a group.
