@@ -176,18 +176,21 @@ func Union(sets []Rows, rows int) Rows {
 	return Rows{words: words, size: countDense(words)}
 }
 
-// AppendBetween appends the rows [from, to) of a plain bitmap to dst, relative to origin, which is a multiple
-// of 64; ok is false if the set is held in another form. No row may lie 65,536 or more behind origin.
-func (s Rows) AppendBetween(dst []uint16, from, to, origin int) (rows []uint16, ok bool) {
-	if s.words == nil || s.not || origin&63 != 0 {
-		return dst, false
-	}
+// Plain reports whether the set is held as a plain bitmap; see AppendBetween.
+func (s Rows) Plain() bool { return s.words != nil && !s.not }
+
+// AppendBetween appends the rows [from, to) of a plain bitmap to dst, relative to origin. No row may lie
+// 65,536 or more behind origin.
+func (s Rows) AppendBetween(dst []uint16, from, to, origin int) []uint16 {
 	if from >= to {
-		return dst, true
+		return dst
 	}
 	first, last := from>>6, (to-1)>>6
 	n := len(dst)
-	dst = slices.Grow(dst, to-from+64)
+	if cap(dst)-n < to-from+64 {
+		dst = slices.Grow(dst, to-from+64)
+	}
+	dst = dst[:cap(dst)]
 	for i := first; i <= last; i++ {
 		w := s.words[i]
 		if i == first {
@@ -205,5 +208,5 @@ func (s Rows) AppendBetween(dst []uint16, from, to, origin int) (rows []uint16, 
 		}
 		n += members
 	}
-	return dst[:n], true
+	return dst[:n]
 }

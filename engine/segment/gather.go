@@ -66,6 +66,36 @@ func (v *Vector) Ints(dst []int64, rows []uint16) []int64 {
 	return dst
 }
 
+// IntRange is Ints of the rows [from, to); v has a value in every row.
+func (v *Vector) IntRange(dst []int64, from, to int) []int64 {
+	n := len(dst)
+	dst = grow(dst, to-from)
+	out := dst[n:]
+	switch v.Form {
+	case Form8:
+		scaleInts(v, out, v.U8[from:to])
+	case Form16:
+		scaleInts(v, out, v.U16[from:to])
+	case Form32:
+		scaleInts(v, out, v.U32[from:to])
+	case Form64:
+		scaleInts(v, out, v.U64[from:to])
+	default:
+		for i := range out {
+			out[i] = v.Base + v.Scale*int64(v.code(from+i))
+		}
+	}
+	return dst
+}
+
+func scaleInts[T uints](v *Vector, out []int64, codes []T) {
+	base, scale := v.Base, v.Scale
+	codes = codes[:len(out)]
+	for i := range out {
+		out[i] = base + scale*int64(codes[i])
+	}
+}
+
 // Floats is Ints for numeric vectors of either kind: integers are converted.
 func (v *Vector) Floats(dst []float64, rows []uint16) []float64 {
 	n := v.Rows

@@ -11,6 +11,8 @@ import (
 type aggregate interface {
 	// open turns to a segment.
 	open(v *view) error
+	// reset forgets everything, and all groups.
+	reset()
 	// resize makes room for groups 0 to n-1. It is called before groups are used.
 	resize(n int)
 	// update adds the rows of a batch; groups has the group of each, nil stands for group 0.
@@ -34,7 +36,14 @@ type rowValue struct {
 type countAggregate struct{ counts []int64 }
 
 func (a *countAggregate) open(*view) error { return nil }
+func (a *countAggregate) reset()           { a.counts = emptied(a.counts) }
 func (a *countAggregate) resize(n int)     { a.counts = extended(a.counts, n) }
+
+// emptied returns s without elements, for extended.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
 
 // extended returns s with at least n elements, new ones zero.
 func extended[T any](s []T, n int) []T {
@@ -102,6 +111,10 @@ func (x *Execution) newUsersAggregate() *usersAggregate {
 
 func (a *usersAggregate) open(*view) error { return nil }
 
+func (a *usersAggregate) reset() {
+	a.sets, a.wholes, a.names = emptied(a.sets), emptied(a.wholes), emptied(a.names)
+}
+
 func (a *usersAggregate) resize(n int) {
 	before := cap(a.sets)
 	a.sets = extended(a.sets, n)
@@ -116,7 +129,7 @@ func (a *usersAggregate) bound() int { return int(a.x.Source.UserCount()) + 1 }
 func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	bound := a.bound()
 	most := listMax(bound)
-	if len(a.sets) <= fewSets {
+	if len(a.sets) <= fewSets || a.x.made != nil && len(a.sets) <= 16*fewSets {
 		most = min(most, fewSets)
 	}
 	ids, err := b.users(a.buffer[:0])

@@ -267,7 +267,7 @@ func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(
 		}
 	}
 	s.classes.class(make([]uint64, s.words()))
-	w, err := s.newWorker()
+	w, err := s.newWorker(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -330,6 +330,9 @@ func (f *tableFeed) tuple(ctx context.Context, by []syntax.Expr) (func(r *row) e
 }
 
 func (f *tableFeed) users(workers []*streamWorker, ids []uint32) ([]event.Value, error) {
+	if len(workers) == 0 {
+		return nil, nil // nobody was asked for, and there is nobody
+	}
 	return actorsOf(workers[0], ids), nil
 }
 
@@ -461,7 +464,7 @@ func (s *stream) runSorted(ctx context.Context, by []syntax.Expr, newConsumer fu
 	g.sort(n)
 	var workers []*streamWorker
 	for range max(1, min(x.Workers, len(g.times)/smallRows+1)) {
-		w, err := s.newWorker()
+		w, err := s.newWorker(ctx)
 		if err != nil {
 			return nil, err
 		}

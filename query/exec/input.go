@@ -17,24 +17,36 @@ type input struct {
 	cuts    []int64      // not nil: the buckets are the stretches between these instants instead
 	direct  bool         // the expression is nothing but a column
 	coarse  bool         // the expression depends on the quarter of an hour alone
-	view    *view
+	made    int          // the number of the computed column that it is, if it is one
 
-	quarters bool // inputBins: the buckets are quarters of an hour, see quarters.go
-	kind     inputKind
-	value    event.Value         // inputConst
-	column   *segment.Column     // inputCodes, inputNumbers, inputBins
-	dict     *segment.Dictionary // inputCodes
-	starts   []int64             // inputBins: the buckets of the segment
-	memo     []event.Value       // inputCodes: by code+1, if known
-	known    []bool
-	reader   *rowReader
-	one      codeRow
+	*inputView
+	kept map[*view]*inputView // not nil: segments are turned to again and again
+
+	reader *rowReader
+	one    codeRow
 
 	codeBuffer  []uint32
 	intBuffer   []int64
 	floatBuffer []float64
 	okBuffer    []bool
 	values      []event.Value
+}
+
+// inputView is what an input knows of a segment.
+type inputView struct {
+	view      *view
+	quarters  bool // inputBins: the buckets are quarters of an hour, see quarters.go
+	kind      inputKind
+	value     event.Value         // inputConst
+	column    *segment.Column     // inputCodes, inputNumbers, inputBins
+	dict      *segment.Dictionary // inputCodes
+	starts    []int64             // inputBins: the buckets of the segment
+	memo      []event.Value       // inputCodes: by code+1, if known
+	known     []bool
+	last      *segment.Vector // of the column, that of lastBlock
+	lastBlock int
+	byCode    []uint32 // of a keyColumn
+	small     []int32  // of a quantileAggregate
 }
 
 type inputKind uint8
@@ -45,6 +57,7 @@ const (
 	inputNumbers                  // a numeric column itself
 	inputBins                     // a bin of the time column
 	inputUser                     // the user
+	inputMade                     // a computed column
 	inputRows                     // evaluated row by row
 )
 
@@ -56,10 +69,16 @@ func (x *Execution) newInput(e syntax.Expr) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{x: x, program: p, one: codeRow{p: p}}
+	in := &input{x: x, program: p, one: codeRow{p: p}, inputView: &inputView{}}
+	if x.made != nil {
+		in.kept = map[*view]*inputView{}
+	}
 	switch e := e.(type) {
 	case *syntax.Column:
-		_, in.direct = refOf(e)
+		var ref columnRef
+		if ref, in.direct = refOf(e); ref.source == sourceMade && x.made != nil {
+			in.made = x.made.number(ref.name)
+		}
 	case *syntax.Bin:
 		if ref, ok := isColumnOf(e.X); ok && ref.source == sourceTime {
 			in.bins = x.Calendar.Bins(e.Span, x.Range.From)
@@ -69,9 +88,16 @@ func (x *Execution) newInput(e syntax.Expr) (*input, error) {
 	return in, nil
 }
 
-// open turns to a segment.
+// open turns to a segment; nil stands for none, where all columns are computed.
 func (in *input) open(v *view) error {
-	in.view = v
+	if in.kept != nil {
+		if in.inputView = in.kept[v]; in.inputView != nil {
+			return nil
+		}
+		in.inputView = &inputView{}
+		in.kept[v] = in.inputView
+	}
+	in.view, in.last = v, nil
 	in.memo, in.known = nil, nil
 	in.kind, in.quarters = inputRows, false
 	p := in.program
@@ -79,11 +105,21 @@ func (in *input) open(v *view) error {
 	case len(p.refs) == 0:
 		in.setConst(p.value(&codeRow{p: p}))
 		return nil
-	case len(p.refs) > 1 || in.x.Knobs.NoDictEval && in.cuts == nil:
+	case len(p.refs) > 1 || in.x.Knobs.NoDictEval && in.cuts == nil && p.refs[0].source != sourceMade:
 		return in.openRows()
 	}
 	ref := p.refs[0]
 	switch ref.source {
+	case sourceMade:
+		switch {
+		case in.x.made == nil:
+			in.setConst(p.value(&codeRow{p: p}))
+			return nil
+		case in.direct:
+			in.kind = inputMade
+			return nil
+		}
+		return in.openRows()
 	case sourceUser:
 		if in.direct {
 			in.kind = inputUser
@@ -162,10 +198,21 @@ func (in *input) openBins() error {
 	return nil
 }
 
+// vector returns a block of the column.
+func (in *input) vector(block int) (*segment.Vector, error) {
+	if in.last != nil && in.lastBlock == block {
+		return in.last, nil
+	}
+	var err error
+	in.lastBlock = block
+	in.last, err = in.column.Block(block)
+	return in.last, err
+}
+
 // codes returns the dictionary codes of a batch, AbsentCode where there is none. The slice is valid
 // until the next call.
 func (in *input) codes(b *batch) ([]uint32, error) {
-	vector, err := in.column.Block(b.block)
+	vector, err := in.vector(b.block)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +247,7 @@ func (in *input) codeValue(code uint32) event.Value {
 // binCodes returns the number in starts of the bucket of every row. Rows outside of the buckets,
 // which the filter has not let through, get a bucket nearby.
 func (in *input) binCodes(b *batch) ([]uint32, error) {
-	vector, err := in.column.Block(b.block)
+	vector, err := in.vector(b.block)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +302,7 @@ func (in *input) each(b *batch) ([]event.Value, error) {
 			out[i] = in.binValue(c)
 		}
 	case inputNumbers:
-		vector, err := in.column.Block(b.block)
+		vector, err := in.vector(b.block)
 		if err != nil {
 			return nil, err
 		}
@@ -274,12 +321,25 @@ func (in *input) each(b *batch) ([]event.Value, error) {
 		for i := range out {
 			out[i] = in.x.names.value(ids[b.row(i)])
 		}
+	case inputMade:
+		c, err := b.made.column(in.made)
+		if err != nil {
+			return nil, err
+		}
+		if c.special != madePlain {
+			if err := b.made.named(c); err != nil {
+				return nil, err
+			}
+		}
+		for i := range out {
+			out[i] = c.at(c.index(b, i))
+		}
 	default:
-		if err := in.reader.open(b.view, b.block); err != nil {
+		if err := in.reader.openBatch(b); err != nil {
 			return nil, err
 		}
 		for i := range out {
-			in.reader.row = b.row(i)
+			in.reader.turn(b, i)
 			out[i] = in.program.value(in.reader)
 		}
 	}
@@ -297,10 +357,21 @@ type numbers struct {
 // numbers returns the rows of a batch if they are a numeric column's; ok is false if they are to be
 // taken one by one from each.
 func (in *input) numbers(b *batch) (n numbers, ok bool, err error) {
+	if in.kind == inputMade {
+		c, err := b.made.column(in.made)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = c.numbers(b, in.intBuffer[:0], in.okBuffer[:0])
+		if ok && cap(n.ints) > cap(in.intBuffer) && (c.byEvent || b.sessions != nil) {
+			in.intBuffer = n.ints[:0]
+		}
+		return n, ok, nil
+	}
 	if in.kind != inputNumbers {
 		return n, false, nil
 	}
-	vector, err := in.column.Block(b.block)
+	vector, err := in.vector(b.block)
 	if err != nil {
 		return n, false, err
 	}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"math"
 	"math/big"
 	"math/bits"
 
@@ -21,6 +22,8 @@ type pathsRun struct {
 	except   []int // selectors
 	by       []int // columns
 	node     int   // column
+	selects  bool  // there are selectors
+	most     int   // nodes of a path that matter, from the first
 }
 
 // paths runs a paths, in the view of the stage behind it if that is users.
@@ -57,6 +60,10 @@ func (r *pathsRun) compile(f feed) {
 		r.node = len(spec.columns)
 		spec.columns = append(spec.columns, eventName)
 	}
+	r.selects, r.most = len(spec.selectors) > 0, s.Max
+	if s.View != syntax.PathEdges || r.backwards() {
+		r.most = math.MaxInt
+	}
 	r.wide = wideRun{x: r.x, feed: f, spec: spec, before: s.Within == 0, after: true, pause: max(s.Gap, s.Within)}
 }
 
@@ -71,6 +78,7 @@ type pathsWorker struct {
 	set   groupSet
 	gids  []uint32
 	later []uint32 // users left for another pass
+	part  userRows
 	// The path at hand.
 	nodes []pathNode
 	group uint32
@@ -98,7 +106,6 @@ const (
 	pathFrom pathFlags = 1 << iota
 	pathTo
 	pathExcept
-	pathKnown // the class has been looked up
 )
 
 // pathTally is what is counted for a row in the making.
@@ -147,29 +154,29 @@ func (w *pathsWorker) left() []uint32 { return w.later }
 
 // flagsOf returns which selectors events of a class match.
 func (w *pathsWorker) flagsOf(class uint32) pathFlags {
-	for int(class) >= len(w.flags) {
-		w.flags = append(w.flags, 0)
-	}
-	if w.flags[class] == 0 {
-		set := w.w.stream.classes.set(class)
-		has := func(selector int) bool {
-			return selector >= 0 && set != nil && set[selector/64]&(1<<(selector%64)) != 0
-		}
-		f := pathKnown
-		if has(w.r.from) {
-			f |= pathFrom
-		}
-		if has(w.r.to) {
-			f |= pathTo
-		}
-		for _, selector := range w.r.except {
-			if has(selector) {
-				f |= pathExcept
-			}
-		}
-		w.flags[class] = f
+	if int(class) >= len(w.flags) {
+		w.learn(class)
 	}
 	return w.flags[class]
+}
+
+// learn works out the flags of the classes up to one.
+func (w *pathsWorker) learn(class uint32) {
+	for n := uint32(len(w.flags)); n <= class; n++ {
+		set := w.w.stream.classes.set(n)
+		f := pathFlags(0)
+		add := func(selector int, flag pathFlags) {
+			if selector >= 0 && set != nil && set[selector/64]&(1<<(selector%64)) != 0 {
+				f |= flag
+			}
+		}
+		add(w.r.from, pathFrom)
+		add(w.r.to, pathTo)
+		for _, selector := range w.r.except {
+			add(selector, pathExcept)
+		}
+		w.flags = append(w.flags, f)
+	}
 }
 
 // user implements streamConsumer.
@@ -177,14 +184,19 @@ func (w *pathsWorker) user(r *userRows) error {
 	if only := w.w.stream.only; only != nil && !only.has(r.user) {
 		return nil
 	}
-	if w.r.stage.Within > 0 {
+	switch {
+	case w.r.stage.Within > 0:
 		w.within(r)
-		return nil
-	}
-	if w.leave(r) {
+	case w.leave(r):
 		w.later = append(w.later, r.user)
-		return nil
+	default:
+		w.sessions(r)
 	}
+	return nil
+}
+
+// sessions takes the paths of a user that end with a pause.
+func (w *pathsWorker) sessions(r *userRows) {
 	gap, times := w.r.stage.Gap, r.times
 	for from := 0; from < len(times); {
 		to := from + 1
@@ -196,7 +208,56 @@ func (w *pathsWorker) user(r *userRows) error {
 		}
 		from = to
 	}
-	return nil
+}
+
+// pieces implements pieceConsumer: where a pause parts the pieces of a user, each is taken by itself.
+func (w *pathsWorker) pieces(c *chunk, pieces []piece) (bool, error) {
+	if w.r.stage.Within > 0 || w.w.stream.only != nil || w.r.wide.endsOpen(c.times[pieces[len(pieces)-1].to-1]) {
+		return false, nil
+	}
+	for i, p := range pieces {
+		if i > 0 && c.times[p.from]-c.times[pieces[i-1].to-1] <= w.r.stage.Gap || w.ties(c, p) {
+			return false, nil
+		}
+	}
+	for _, p := range pieces {
+		w.part.take(c, p)
+		w.sessions(&w.part)
+	}
+	return true, nil
+}
+
+// ties reports whether a piece has simultaneous events that differ.
+func (w *pathsWorker) ties(c *chunk, p piece) bool {
+	times := c.times[p.from:p.to]
+	for i := 1; i < len(times); i++ {
+		if times[i] == times[i-1] && c.differ(int(p.from)+i-1, int(p.from)+i) {
+			return true
+		}
+	}
+	return false
+}
+
+// differ reports whether a consumer can tell two simultaneous events apart.
+func (c *chunk) differ(i, j int) bool {
+	if c.class[i] != c.class[j] {
+		return true
+	}
+	for _, k := range c.keys {
+		if k[i] != k[j] {
+			return true
+		}
+	}
+	return false
+}
+
+// take makes the rows those of a piece, without refs.
+func (r *userRows) take(c *chunk, p piece) {
+	r.user, r.times, r.class = p.user, c.times[p.from:p.to], c.class[p.from:p.to]
+	r.keys = r.keys[:0]
+	for _, k := range c.keys {
+		r.keys = append(r.keys, k[p.from:p.to])
+	}
 }
 
 // leave reports whether the last path of a user may go on behind what was read, and change by it.
@@ -235,45 +296,41 @@ func (w *pathsWorker) within(r *userRows) {
 // walk collects the nodes of the path that lies in the events [from, to) of a user, and its group; ok is
 // false if there is none, settled says that events after them would not change it.
 func (w *pathsWorker) walk(r *userRows, from, to int) (ok, settled bool) {
-	s := w.r.stage
-	selects := len(w.r.wide.spec.selectors) > 0
+	times, classes, gids := r.times[from:to], r.class[from:to], r.keys[w.r.node][from:to]
+	most, repeats := w.r.most, w.r.stage.Repeats
 	begun, found := w.r.from < 0, w.r.to < 0
-	most := s.Max // nodes that matter, from the first
-	if s.View != syntax.PathEdges || w.r.backwards() {
-		most = len(r.times)
-	}
-	gids := r.keys[w.r.node]
+	capped := found && w.r.stage.View == syntax.PathEdges
 	nodes := w.nodes[:0]
-	for i := from; i < to; i++ {
-		gid := gids[i]
+	last := uint32(0) // of nodes
+	for i, gid := range gids {
 		if gid == 0 {
 			continue
 		}
+		first := false
 		flags := pathFlags(0)
-		if selects {
-			if flags = w.flagsOf(r.class[i]); flags&pathExcept != 0 {
+		if w.r.selects {
+			if flags = w.flagsOf(classes[i]); flags&pathExcept != 0 {
 				continue
 			}
-		}
-		first := !begun
-		if first {
-			if flags&pathFrom == 0 {
-				continue
+			if !begun {
+				if flags&pathFrom == 0 {
+					continue
+				}
+				begun, first = true, true
 			}
-			begun = true
 		}
 		if len(nodes) == 0 {
-			w.setGroup(r, i)
+			w.setGroup(r, from+i)
 		}
-		if n := len(nodes); n < most && (n == 0 || s.Repeats || nodes[n-1].gid != gid) {
-			nodes = append(nodes, pathNode{gid, r.times[i]})
+		if (gid != last || repeats) && len(nodes) < most {
+			nodes, last = append(nodes, pathNode{gid, times[i]}), gid
+			if capped && len(nodes) == most {
+				settled = true
+				break
+			}
 		}
 		if flags&pathTo != 0 && !first {
 			found, settled = true, true
-			break
-		}
-		if len(nodes) == most && w.r.to < 0 && s.View == syntax.PathEdges {
-			settled = true
 			break
 		}
 	}
@@ -311,7 +368,12 @@ func (w *pathsWorker) path(r *userRows, from, to int) {
 		}
 		w.addEdges(nodes, r.user)
 	}
+}
+
+// endChunk implements chunkConsumer.
+func (w *pathsWorker) endChunk(*chunk) error {
 	w.account.add(w.edges.grown() + w.journeys.grown() + w.visits.grown())
+	return nil
 }
 
 // count counts the path at hand in a row.

@@ -101,8 +101,8 @@ func (r *statsRun) rows(ctx context.Context) (*table, error) {
 	return r.table(ctx, windows)
 }
 
-// starts returns the buckets that windows are needed for.
-func (r *statsRun) starts() ([]int64, error) {
+// occurring returns the buckets that have rows. Those of rows that are no events may lie outside the range.
+func (r *statsRun) occurring() []int64 {
 	var times []int64
 	var keys []event.Value
 	for g := range r.base.groups {
@@ -112,7 +112,12 @@ func (r *statsRun) starts() ([]int64, error) {
 		}
 	}
 	slices.Sort(times)
-	times = slices.Compact(times)
+	return slices.Compact(times)
+}
+
+// starts returns the buckets that every combination of the other keys has rows for.
+func (r *statsRun) starts() ([]int64, error) {
+	times := r.occurring()
 	if !r.fill {
 		return times, nil
 	}
@@ -198,7 +203,7 @@ func (r *statsRun) windows(ctx context.Context, overs map[int64][]*syntax.Agg) (
 	var list []*window
 	for over, aggs := range overs {
 		var cuts []int64
-		for _, at := range starts {
+		for _, at := range append(r.occurring(), starts...) {
 			end := r.bins.End(at)
 			cuts = append(cuts, end, end-over)
 		}
@@ -367,6 +372,16 @@ func (r *statsRun) table(ctx context.Context, windows []*window) (*table, error)
 
 // nameRows turns dense ids among the first columns into the names of users.
 func (x *Execution) nameRows(ctx context.Context, t *table, columns int) error {
+	if x.made != nil {
+		for i, row := range t.rows {
+			if err := interrupted(ctx, i); err != nil {
+				return err
+			}
+			if err := x.nameSessions(row.values[:columns]); err != nil {
+				return err
+			}
+		}
+	}
 	var ids []uint32
 	for c := range columns {
 		for _, row := range t.rows {

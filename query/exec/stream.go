@@ -40,6 +40,7 @@ type streamSource struct {
 	*view
 	users, starts []uint32
 	touched       []atomic.Bool
+	behind        bool // every event lies behind those of the segments before
 
 	once   sync.Once // for what follows
 	byName bool      // nothing but the event's name tells what selectors an event matches
@@ -58,6 +59,21 @@ type streamConsumer interface {
 // joined and put into order; done says that it has.
 type pieceConsumer interface {
 	pieces(c *chunk, pieces []piece) (done bool, err error)
+}
+
+// chunkConsumer is a streamConsumer that wants to know when all users of a chunk have been handed out.
+type chunkConsumer interface {
+	endChunk(c *chunk) error
+}
+
+// earlyConsumer is a pieceConsumer that looks at the rows of every segment as soon as they are gathered, and
+// need not see all later ones.
+type earlyConsumer interface {
+	// early reports whether it is one, and begins with the users [from, to).
+	early(from, to uint32) bool
+	// advance takes the pieces of the next segment, and marks in done, by user from from on, those of whom
+	// no event behind all of these is needed.
+	advance(c *chunk, pieces []piece, done []bool)
 }
 
 // userRows are the events of one user in the order of time; simultaneous ones in that of events where it
@@ -161,10 +177,14 @@ func (s *stream) open(ctx context.Context) error {
 		return err
 	}
 	slices.SortStableFunc(scan.views, func(a, b *scanView) int { return compareInts(a.info.TimeMin, b.info.TimeMin) })
-	for _, v := range scan.views {
-		src := &streamSource{view: v.view, touched: make([]atomic.Bool, v.reader.Blocks())}
+	end := int64(0)
+	for i, v := range scan.views {
+		src := &streamSource{view: v.view, touched: make([]atomic.Bool, v.reader.Blocks()), behind: i == 0 || v.info.TimeMin > end}
 		if src.users, src.starts, err = v.reader.UserRuns(); err != nil {
 			return err
+		}
+		if end = max(end, v.info.TimeMax); i == 0 {
+			end = v.info.TimeMax
 		}
 		s.views = append(s.views, src)
 	}
@@ -195,7 +215,7 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 	ranges := s.ranges(workers, last)
 	var list []*streamWorker
 	for range max(1, min(workers, len(ranges))) {
-		w, err := s.newWorker()
+		w, err := s.newWorker(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -203,6 +223,8 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 			return nil, err
 		}
 		w.quick, _ = w.consumer.(pieceConsumer)
+		w.ahead, _ = w.consumer.(earlyConsumer)
+		w.chunked, _ = w.consumer.(chunkConsumer)
 		list = append(list, w)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

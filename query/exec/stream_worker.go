@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -16,13 +17,19 @@ type streamWorker struct {
 	*stream
 	consumer streamConsumer
 	quick    pieceConsumer // the consumer, if it is one
+	ahead    earlyConsumer // the same
+	done     []bool        // by user of the chunk: whether later events are not needed; nil: all are
+	first    uint32        // user of the chunk
+	chunked  chunkConsumer // likewise
 	cursors  []*streamCursor
 	ids      []*interner   // by column: the values behind the numbers; 0 is no value
 	actors   []event.Value // where users are not dense: who they are by number
 	scratch  *scratch
 	account  account
-	held     int    // bytes accounted for
-	end      uint32 // the user behind the last range
+	// interrupt returns why the query is to end, nil as long as it is not.
+	interrupt func() error
+	held      int    // bytes accounted for
+	end       uint32 // the user behind the last range
 
 	*streamBuffers
 	rows  userRows
@@ -35,6 +42,8 @@ type streamBuffers struct {
 	pieces []piece
 	sorted []piece
 	ends   []uint32 // by user of the chunk: where his pieces end
+
+	finished []bool // serves done
 
 	chosen, buffer []uint16 // with room for a block
 	codes          []uint32
@@ -53,6 +62,13 @@ type chunk struct {
 	class []uint32
 	rows  []uint32 // in their segment
 	keys  [][]uint32
+	parts []chunkPart // by segment
+}
+
+// chunkPart is the part of a chunk that one segment gave: it ends where the next begins.
+type chunkPart struct {
+	from uint32
+	row  uint32 // as that of a piece
 }
 
 // piece is the part of a chunk that holds the events of one user in one segment.
@@ -60,16 +76,25 @@ type piece struct {
 	user     uint32
 	view     uint32
 	from, to uint32
+	row      uint32 // the first, if the rows follow upon each other and are not listed in the chunk; else noRow
 }
+
+const noRow = math.MaxUint32
 
 // chunkRows is about how many rows a chunk has: few enough for the columns to stay in the processor's
 // cache.
 const chunkRows = 1 << 15
 
-func (s *stream) newWorker() (*streamWorker, error) {
+func (s *stream) newWorker(ctx context.Context) (*streamWorker, error) {
 	w := &streamWorker{
 		stream: s, scratch: scratchPool.Get().(*scratch), account: account{budget: s.x.Budget, purpose: "events by user"},
 		streamBuffers: streamPool.Get().(*streamBuffers),
+	}
+	w.interrupt = func() error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return s.x.Budget.Err()
 	}
 	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
@@ -180,13 +205,23 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 	for i := range c.keys {
 		c.keys[i] = c.keys[i][:0]
 	}
-	w.pieces = w.pieces[:0]
+	w.pieces, c.parts = w.pieces[:0], c.parts[:0]
+	w.first, w.done = from, nil
+	if w.ahead != nil && w.ahead.early(from, to) {
+		w.done = resizedBools(w.finished, int(to-from))
+		w.finished = w.done
+	}
 	for i, cursor := range w.cursors {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		before := len(w.pieces)
+		c.parts = append(c.parts, chunkPart{uint32(len(c.times)), noRow})
 		if err := cursor.gather(i, to); err != nil {
 			return err
+		}
+		if w.done != nil {
+			w.ahead.advance(c, w.pieces[before:], w.done)
 		}
 	}
 	size := 8*cap(c.times) + 4*cap(c.class) + 4*cap(c.rows) + 16*cap(w.pieces)
@@ -200,7 +235,7 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 
 // handOut sorts the pieces by user, keeping segments in order, and calls the consumer for each user.
 func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
-	n := int(to - from)
+	c, n := &w.chunk, int(to-from)
 	if cap(w.ends) < n+1 {
 		w.ends = make([]uint32, n+1)
 	}
@@ -231,6 +266,9 @@ func (w *streamWorker) handOut(ctx context.Context, from, to uint32) error {
 			return err
 		}
 		start = ends[i]
+	}
+	if w.chunked != nil {
+		return w.chunked.endChunk(c)
 	}
 	return nil
 }
@@ -270,8 +308,8 @@ func (w *streamWorker) handUser(pieces []piece) error {
 	r.refs = r.refs[:0]
 	if w.stream.refs {
 		for _, p := range pieces {
-			for _, row := range c.rows[p.from:p.to] {
-				r.refs = append(r.refs, newRef(int(p.view), int(row)))
+			for i := p.from; i < p.to; i++ {
+				r.refs = append(r.refs, newRef(int(p.view), int(c.row(p, i))))
 			}
 		}
 	}
@@ -403,7 +441,7 @@ func (w *streamWorker) refOf(i int, pieces []piece) eventRef {
 			i -= n
 			continue
 		}
-		return newRef(int(p.view), int(w.chunk.rows[int(p.from)+i]))
+		return newRef(int(p.view), int(w.chunk.row(p, p.from+uint32(i))))
 	}
 	return 0
 }
@@ -415,13 +453,16 @@ type streamCursor struct {
 	source *streamSource
 	filter *blockFilter
 	none   bool       // no row passes
-	plain  index.Rows // the rows that pass, if it is as simple as that
+	set    index.Rows // the rows that pass, if it is as simple as that
 	next   int        // the next run of a user
 
 	byCode []uint32   // classes by code of the event's name, if names are all that selectors test
 	wanted [256]uint8 // by code: 1 if it has a class, as far as codes are of a byte
 	tests  []*blockFilter
 	keys   []*keyColumn
+
+	times      *segment.Vector // of timesBlock, for gatherStretch
+	timesBlock int
 
 	block   int // -1: none yet
 	all     bool
@@ -445,7 +486,7 @@ func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, erro
 	b = b.resolve()
 	c.none = b.nothing()
 	if b.op == boundRows {
-		c.plain = b.set
+		c.set = b.set
 	}
 	c.filter = newBlockFilter(x, source.view, b, w.scratch)
 	for i, e := range w.stream.columns {
@@ -666,6 +707,9 @@ func (c *streamCursor) gather(view int, to uint32) error {
 	if c.none || first == last {
 		return nil
 	}
+	if c.everyRow() {
+		return c.gatherPlain(view, first, last)
+	}
 	starts := c.source.starts
 	size := c.source.reader.BlockRows()
 	run := first
@@ -675,7 +719,7 @@ func (c *streamCursor) gather(view int, to uint32) error {
 		for int(starts[run+1]) <= row {
 			run++
 		}
-		if err := c.turnTo(b, row-b*size, stop-b*size); err != nil {
+		if err := c.turnTo(b, row, stop, run); err != nil {
 			return err
 		}
 		if err := c.gatherBlock(view, b, row, stop, run); err != nil {
@@ -729,7 +773,7 @@ func (c *streamCursor) addPiece(view int, user uint32, from, to int) {
 			return
 		}
 	}
-	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to)})
+	w.pieces = append(w.pieces, piece{user, uint32(view), uint32(from), uint32(to), noRow})
 }
 
 // growing makes room for n more elements, in steps that double.
@@ -740,17 +784,14 @@ func growing[T any](s []T, n int) []T {
 	return slices.Grow(s, max(n, cap(s)))
 }
 
-// turnTo makes a block the one at hand, of which the rows [from, to) are wanted.
-func (c *streamCursor) turnTo(b, from, to int) error {
-	origin := b * c.source.reader.BlockRows()
-	if c.byCode != nil && !c.plain.Full() {
-		var ok bool
-		if c.part, ok = c.plain.AppendBetween(c.part[:0], origin+from, origin+to, origin); ok {
-			c.ranged, c.sel = true, c.part
-			c.w.x.Read.Rows.Add(int64(len(c.part)))
-			c.countRead(b)
-			return nil
-		}
+// turnTo makes a block the one at hand, of which the rows [from, to) are wanted, the first of a run of a user.
+func (c *streamCursor) turnTo(b, from, to, run int) error {
+	if c.byCode != nil && !c.set.Full() && c.set.Plain() {
+		c.ranged = true
+		c.sel = c.needed(b*c.source.reader.BlockRows(), from, to, run)
+		c.w.x.Read.Rows.Add(int64(len(c.sel)))
+		c.countRead(b)
+		return nil
 	}
 	if c.block == b {
 		return nil
@@ -765,6 +806,30 @@ func (c *streamCursor) turnTo(b, from, to int) error {
 		return c.classify(b)
 	}
 	return nil
+}
+
+// needed returns the rows [from, to) that pass, relative to origin, but for those of users who are done.
+func (c *streamCursor) needed(origin, from, to, run int) []uint16 {
+	w := c.w
+	c.part = c.part[:0]
+	if w.done == nil || !c.source.behind {
+		c.part = c.set.AppendBetween(c.part, from, to, origin)
+		return c.part
+	}
+	starts, users := c.source.starts, c.source.users
+	for row := from; row < to; {
+		for row < to && w.done[users[run]-w.first] {
+			run++
+			row = int(starts[run])
+		}
+		first := row
+		for row < to && !w.done[users[run]-w.first] {
+			run++
+			row = int(starts[run])
+		}
+		c.part = c.set.AppendBetween(c.part, first, min(row, to), origin)
+	}
+	return c.part
 }
 
 // countRead counts a block once, whichever worker comes to it first.

@@ -44,6 +44,7 @@ func RandomJourneys(t *rapid.T) []event.Event {
 		func(t *rapid.T) int64 { return start + int64(uniform(t, 36))*int64(10*time.Minute) },
 		func(t *rapid.T) int64 { return start + int64(uniform(t, 12))*int64(time.Hour) },
 		func(t *rapid.T) int64 { return randomStart + int64(uniform(t, 10))*int64(12*time.Hour) },
+		func(t *rapid.T) int64 { return start + int64(uniform(t, 4))*int64(40*time.Minute) },
 	})
 	off := uniform(t, 2) == 0
 	n := uniform(t, 10*len(users)) / (1 + uniform(t, 3))
@@ -70,6 +71,13 @@ func RandomBehaviour(t *rapid.T, kinds ...Kind) string {
 	return b.query()
 }
 
+// RandomStage draws a behavioural stage of a kind, without a view behind it, for the events of RandomJourneys
+// as they are. Its conditions and keys are simple: they look at x, y, s, user and the time of day.
+func RandomStage(t *rapid.T, kind Kind) string {
+	b := &behaviours{generator: &generator{t: t, columns: []string{"x", "y", "s", "user", "time"}}, kinds: []Kind{kind}, simple: true}
+	return b.stage()
+}
+
 // AllKinds returns every Kind.
 func AllKinds() []Kind {
 	var list []Kind
@@ -84,6 +92,7 @@ type behaviours struct {
 	*generator
 	kinds   []Kind
 	members []string // columns of users right behind the stage drawn last, or nil where it is not allowed
+	simple  bool     // see RandomStage
 }
 
 func (b *behaviours) query() string {
@@ -196,7 +205,7 @@ func (b *behaviours) term() string {
 
 // test draws a short condition on the row.
 func (b *behaviours) test() string {
-	if b.has("y") && b.chance(2) {
+	if b.has("y") && (b.simple || b.chance(2)) {
 		return b.pick("y > 0", "y <= 1", "y != 2")
 	}
 	return b.condition(1)
@@ -298,10 +307,13 @@ func (b *behaviours) groupKeys() (text string, names []string) {
 }
 
 func (b *behaviours) breakdownKey() string {
-	if b.chance(4) {
+	if !b.simple && b.chance(4) {
 		return b.key()
 	}
-	list := []string{b.column()}
+	var list []string
+	if !b.simple {
+		list = append(list, b.column())
+	}
 	for _, c := range []string{"x", "s", "y", "user"} {
 		if b.has(c) {
 			list = append(list, c)
@@ -311,6 +323,14 @@ func (b *behaviours) breakdownKey() string {
 		list = append(list, "hour()", "bin(6h)")
 	}
 	return b.pick(list...)
+}
+
+// summand draws what can be added up.
+func (b *behaviours) summand() string {
+	if b.simple {
+		return "y"
+	}
+	return b.leaf()
 }
 
 // shuffled joins the options that are not empty, in any order.
@@ -348,7 +368,7 @@ func (b *behaviours) funnel() string {
 		b.option(6, func() string { return "open" }),
 		b.option(5, func() string {
 			sums = []string{b.name()}
-			return "sum(" + b.leaf() + ") as " + sums[0]
+			return "sum(" + b.summand() + ") as " + sums[0]
 		}),
 	}
 	if p.n > 1 {
@@ -367,7 +387,7 @@ func (b *behaviours) funnel() string {
 	}
 	text := "funnel " + p.text + b.shuffled(options)
 	b.result(slices.Concat([]string{"user", "time", "step"}, keys), keys, syntax.FunnelColumns[:], sums)
-	if b.chance(2) {
+	if !b.simple && b.chance(2) {
 		text += " | " + b.view(p, keys)
 	}
 	return text
@@ -467,7 +487,7 @@ func (b *behaviours) retention() string {
 		length,
 		b.option(2, func() string { return b.pick("on", "on or after", "on or before", "streak") }),
 		b.option(4, func() string { return "min 2" }),
-		b.option(4, func() string { return b.pick("sum(", "avg(") + b.leaf() + ")" }),
+		b.option(4, func() string { return b.pick("sum(", "avg(") + b.summand() + ")" }),
 		b.option(3, func() string {
 			var text string
 			text, keys = b.groupKeys()
@@ -519,7 +539,7 @@ func (b *behaviours) paths() string {
 	}
 	options := []string{
 		selector("from", 3), selector("to", 3),
-		b.option(3, func() string { return "of " + b.pick(b.column(), b.breakdownKey()) }),
+		b.option(3, func() string { return "of " + b.breakdownKey() }),
 		b.option(3, func() string {
 			var text string
 			text, keys = b.groupKeys()

@@ -73,21 +73,24 @@ func (f *funnel) extremeKeys(events []*row, sign int) []event.Value {
 	return keys
 }
 
-// fold puts all groups but those with most entries at step 1 into one, and orders the groups so.
+// fold puts all groups but those with most entries at step 1 into one, and orders the groups so. A group
+// in which nothing counts does not stay apart.
 func (f *funnel) fold() {
-	slices.SortStableFunc(f.groups, func(a, b *funnelGroup) int {
+	apart := f.shown()
+	slices.SortStableFunc(apart, func(a, b *funnelGroup) int {
 		return cmp.Compare(len(f.at(b, 0)), len(f.at(a, 0)))
 	})
-	if len(f.groups) <= f.Top {
-		return
-	}
+	apart = apart[:min(f.Top, len(apart))]
 	other := &funnelGroup{keys: []event.Value{event.String("other")}}
 	for range f.keys[1:] {
 		other.keys = append(other.keys, event.Null)
 	}
 	attempts := map[event.Value][]*attempt{}
 	var users []event.Value
-	for _, g := range f.groups[f.Top:] {
+	for _, g := range f.groups {
+		if slices.Contains(apart, g) {
+			continue
+		}
 		for _, e := range g.entries {
 			if f.Count != syntax.CountUsers {
 				other.entries = append(other.entries, e)
@@ -102,5 +105,5 @@ func (f *funnel) fold() {
 	for _, u := range users {
 		other.entries = append(other.entries, f.entry(u, attempts[u]...))
 	}
-	f.groups = append(f.groups[:f.Top], other)
+	f.groups = append(apart, other)
 }
