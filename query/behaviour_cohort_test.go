@@ -4,14 +4,18 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"pgregory.net/rapid"
 
 	"cairn/engine/event"
 	"cairn/query"
+	"cairn/query/exec"
 	"cairn/query/querytest"
 )
 
@@ -57,7 +61,7 @@ func (g *cohortTexts) query() string {
 		for range rapid.IntRange(0, 2).Draw(g.t, "stages") {
 			b.WriteString(g.pick(
 				" | where y > 0", ` | where s != "a"`, " | extend big = y > 1", " | extend s = y", " | sort y", " | limit 20",
-				` | where time >= "2025-03-29T05:00"`, " | project event, time, user, x, y, s, l",
+				" | extend user = s", ` | where time >= "2025-03-29T05:00"`, " | session", " | gap", " | project event, time, user, x, y, s, l",
 			))
 		}
 	}
@@ -154,4 +158,136 @@ func TestCohortsFromBitmapsAgreeWithTheReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		checkCohorts(t, querytest.RandomEvents(t), (&cohortTexts{t: t, plain: true}).query())
 	})
+}
+
+// Events far from the others do not count where the range has no bounds, unless they are STARTs.
+func TestCohortsOfEventsFarApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := querytest.RandomEvents(t)
+		for _, year := range []int{1700, 1970, 2150, 2261} {
+			far := event.Event{Time: time.Date(year, 3, 1, 0, 0, 0, 0, time.UTC).UnixNano(), Name: "far", User: "u1"}
+			if rapid.Bool().Draw(t, "far") {
+				events = append(events, far)
+			}
+		}
+		every := rapid.SampledFrom([]string{"1h", "30m", "6h", "1d"}).Draw(t, "every")
+		text := rapid.SampledFrom([]string{
+			"* | retention a -> b every %s", "* | retention first a -> far every %s on or after", "* | retention a{y > 0} -> b every %s rolling min 2",
+			"* | retention first a{y > 0} -> * every %s streak", "* | lifecycle a every %s", "* | lifecycle a{y > 0} every %s | users",
+			"* | stickiness a every %s", "* | stickiness a every %s min 2", "* | sort y | retention a -> b every %s", "* | sort y | stickiness a every %s",
+		}).Draw(t, "query")
+		checkCohorts(t, events, fmt.Sprintf(text, every))
+	})
+}
+
+// A user with many events has the answers of the reference too.
+func TestCohortsOfOneUser(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	start := time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC)
+	var events []event.Event
+	for range 3000 {
+		at := start.Add(time.Duration(random.Int64N(int64(20 * 24 * time.Hour)))).Truncate(time.Minute).UnixNano()
+		e := event.Event{Time: at, Received: at, Name: string(rune('a' + random.IntN(3))), User: "u1"}
+		e.Fields = []event.Field{{Name: "y", Value: event.Float(random.NormFloat64())}}
+		events = append(events, e)
+	}
+	env := querytest.RandomEnv()
+	var reference querytest.Reference
+	reference.Load(nil, events)
+	source, err := query.MemoryWith(events, query.MemoryOptions{Segments: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"* | retention a -> b", "* | retention a -> b rolling sum(y)", "* | retention a -> b every 6h min 5 sum(y)", "* | retention a -> b on or after avg(y)",
+		"* | retention a -> b rolling on or after sum(y) min 100", "* | retention a -> b on or before sum(y)", "* | retention a -> b streak min 30 every 1d for 19",
+		"* from 2025-03-04T07:00 to 2025-03-07 | retention a -> b brackets 0, 2, 5 min 200 by bin(6h)", "* | stickiness a every 1h min 2", "* | lifecycle a every 1h",
+	} {
+		want, wantErr := reference.Query(text, env)
+		for _, general := range []bool{false, true} {
+			got, gotErr := query.Run(context.Background(), source, text, withEnv(query.Options{Knobs: exec.Knobs{NoShortcut: general}}, env))
+			if diff := querytest.Difference(want, wantErr, got, gotErr); diff != "" {
+				t.Errorf("%s\n%s", text, diff)
+			}
+		}
+	}
+}
+
+// expiring is a Source that remembers who did events in days that have expired.
+type expiring struct {
+	query.Source
+	users map[string][]string // by the event's name
+}
+
+func (s *expiring) ExpiredUsers(name string) (*roaring.Bitmap, error) {
+	out := roaring.New()
+	for _, user := range s.users[name] {
+		id, ok, err := s.UserID(user)
+		if err != nil || !ok {
+			return nil, err
+		}
+		out.Add(id)
+	}
+	return out, nil
+}
+
+// Who did an event in days that have expired does not do it for the first time.
+func TestFirstKnowsExpiredDays(t *testing.T) {
+	at := func(hours int) int64 {
+		return time.Date(2025, 3, 28, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours) * time.Hour).UnixNano()
+	}
+	memory, err := query.Memory([]event.Event{
+		{Time: at(1), Name: "a", User: "new"},
+		{Time: at(2), Name: "a", User: "old"},
+		{Time: at(3), Name: "b", User: "new"},
+		{Time: at(3), Name: "b", User: "old"},
+		{Time: at(25), Name: "b", User: "new"},
+		{Time: at(26), Name: "b", User: "old"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := &expiring{memory, map[string][]string{"a": {"old"}, "c": {"new"}}}
+	for _, c := range []struct {
+		text string
+		want string // the values of the first row
+	}{
+		{"* on 2025-03-28 | retention first a -> b for 1 | project size, p1", "1 1"},
+		{"* on 2025-03-28 | retention a -> b for 1 | project size, p1", "2 2"},
+		{"* on 2025-03-28 | retention first b -> b for 1 | project size, p1", "2 2"},
+		{"* on 2025-03-28 | retention first (a or c) -> b for 1 | project size, p1", "0 0"},
+		{"* on 2025-03-28 | retention first * -> b for 1 | project size, p1", "1 1"},
+		{"* on 2025-03-28 | sort event | retention first a -> b for 1 | project size", "1"},
+		{"* on 2025-03-28 | retention first a{time > \"2025-01-01\"} -> b for 1 | project size, p1", "2 2"}, // nobody knows
+		{"* on 2025-03-28 | lifecycle a | project new, resurrected", "1 1"},
+		{"* on 2025-03-28 | lifecycle b | project new, resurrected", "2 0"},
+		{"* on 2025-03-28 | lifecycle * | project new, resurrected", "1 1"},
+		{"* on 2025-03-28 | funnel first a -> b | project count", "1"},
+		{"* on 2025-03-28 | funnel first ever a{user != \"nobody\"} -> b | project count", "1"},
+		{"* on 2025-03-28 | sort event | funnel first a -> b | project count", "1"},
+		{"a | extend first = exists(first_time(a)) | sort user desc | project first", "false"},
+	} {
+		for _, general := range []bool{false, true} {
+			got, err := query.Run(context.Background(), source, c.text, withEnv(query.Options{Knobs: exec.Knobs{NoShortcut: general}}, querytest.RandomEnv()))
+			if err != nil {
+				t.Errorf("%s\n%v", c.text, err)
+				continue
+			}
+			var values []string
+			for _, v := range got.Rows[0] {
+				values = append(values, shown(v))
+			}
+			if line := strings.Join(values, " "); line != c.want {
+				t.Errorf("%s (NoShortcut %t)\ngot %s, want %s", c.text, general, line, c.want)
+			}
+		}
+	}
+}
+
+// shown is the text of an integer or a bool.
+func shown(v event.Value) string {
+	if v.Kind() == event.KindBool {
+		return fmt.Sprint(v.AsBool())
+	}
+	return fmt.Sprint(v.AsInt())
 }

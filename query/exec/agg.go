@@ -11,6 +11,8 @@ import (
 type aggregate interface {
 	// open turns to a segment.
 	open(v *view) error
+	// reset forgets everything, and all groups.
+	reset()
 	// resize makes room for groups 0 to n-1. It is called before groups are used.
 	resize(n int)
 	// update adds the rows of a batch; groups has the group of each, nil stands for group 0.
@@ -34,7 +36,14 @@ type rowValue struct {
 type countAggregate struct{ counts []int64 }
 
 func (a *countAggregate) open(*view) error { return nil }
+func (a *countAggregate) reset()           { a.counts = emptied(a.counts) }
 func (a *countAggregate) resize(n int)     { a.counts = extended(a.counts, n) }
+
+// emptied returns s without elements, for extended.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
 
 // extended returns s with at least n elements, new ones zero.
 func extended[T any](s []T, n int) []T {
@@ -101,6 +110,10 @@ func (x *Execution) newUsersAggregate() *usersAggregate {
 }
 
 func (a *usersAggregate) open(*view) error { return nil }
+
+func (a *usersAggregate) reset() {
+	a.sets, a.wholes, a.names = emptied(a.sets), emptied(a.wholes), emptied(a.names)
+}
 
 func (a *usersAggregate) resize(n int) {
 	before := cap(a.sets)

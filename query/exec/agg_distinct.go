@@ -25,6 +25,8 @@ func (x *Execution) newDistinct(in *input) *distinctAggregate {
 
 func (a *distinctAggregate) open(v *view) error { return a.key.open(v) }
 
+func (a *distinctAggregate) reset() { a.sets = emptied(a.sets) }
+
 func (a *distinctAggregate) resize(n int) {
 	before := cap(a.sets)
 	a.sets = extended(a.sets, n)
@@ -87,6 +89,8 @@ func (x *Execution) newTopK(in *input) *topkAggregate {
 
 func (a *topkAggregate) open(v *view) error { return a.key.open(v) }
 func (a *topkAggregate) resize(int)         {}
+
+func (a *topkAggregate) reset() { a.pairs, a.counts, a.byGroup = pairTable{}, a.counts[:0], nil }
 
 func (a *topkAggregate) update(b *batch, groups []uint32) error {
 	gids, err := a.key.gids(b)
@@ -155,6 +159,15 @@ type valueCount struct {
 
 // nameAll turns dense ids among the values into names.
 func (x *Execution) nameAll(list []valueCount) error {
+	for i := range list {
+		if list[i].value.Kind() == kindUnnamedSession {
+			one := []event.Value{list[i].value}
+			if err := x.nameSessions(one); err != nil {
+				return err
+			}
+			list[i].value = one[0]
+		}
+	}
 	var ids []uint32
 	for _, c := range list {
 		if c.value.Kind() == kindUnnamed {

@@ -16,6 +16,8 @@ func (x *Execution) newExtreme(in *input) *extremeAggregate {
 	return &extremeAggregate{input: in, account: account{budget: x.Budget, purpose: "least and greatest values"}}
 }
 
+func (a *extremeAggregate) reset() { a.least, a.greatest = emptied(a.least), emptied(a.greatest) }
+
 func (a *extremeAggregate) resize(n int) {
 	before := cap(a.least)
 	a.least, a.greatest = extended(a.least, n), extended(a.greatest, n)
@@ -99,6 +101,8 @@ func (x *Execution) newOrder(in *input) *orderAggregate {
 	return &orderAggregate{input: in, account: account{budget: x.Budget, purpose: "first and last values"}}
 }
 
+func (a *orderAggregate) reset() { a.first, a.last = emptied(a.first), emptied(a.last) }
+
 func (a *orderAggregate) resize(n int) {
 	before := cap(a.first)
 	a.first, a.last = extended(a.first, n), extended(a.last, n)
@@ -106,11 +110,10 @@ func (a *orderAggregate) resize(n int) {
 }
 
 func (a *orderAggregate) update(b *batch, groups []uint32) error {
-	vector, err := b.view.reader.Time().Block(b.block)
-	if err != nil {
+	var err error
+	if a.times, err = b.times(a.times[:0]); err != nil {
 		return err
 	}
-	a.times = vector.Ints(a.times[:0], b.sel)
 	values, err := a.each(b)
 	if err != nil {
 		return err

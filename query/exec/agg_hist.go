@@ -20,6 +20,10 @@ func (x *Execution) newHist(in *input) *histAggregate {
 	return &histAggregate{input: in, account: account{budget: x.Budget, purpose: "values of hist"}}
 }
 
+func (a *histAggregate) reset() {
+	a.numbersOf, a.durations = emptied(a.numbersOf), emptied(a.durations)
+}
+
 func (a *histAggregate) resize(n int) {
 	a.numbersOf, a.durations = extended(a.numbersOf, n), extended(a.durations, n)
 }
@@ -88,6 +92,8 @@ type edgesAggregate struct {
 func (x *Execution) newEdges(in *input, edges []event.Value) *edgesAggregate {
 	return &edgesAggregate{input: in, edges: edges}
 }
+
+func (a *edgesAggregate) reset() { a.counts = emptied(a.counts) }
 
 func (a *edgesAggregate) resize(n int) { a.counts = extended(a.counts, n*len(a.edges)) }
 

@@ -30,6 +30,10 @@ func (x *Execution) newMoments(in *input, squares bool) *momentsAggregate {
 	return &momentsAggregate{input: in, squares: squares, account: account{budget: x.Budget, purpose: "sums"}}
 }
 
+func (a *momentsAggregate) reset() {
+	a.numbersOf, a.durations = emptied(a.numbersOf), emptied(a.durations)
+}
+
 func (a *momentsAggregate) resize(n int) {
 	before := cap(a.numbersOf)
 	a.numbersOf = extended(a.numbersOf, n)
@@ -49,7 +53,11 @@ func (a *momentsAggregate) update(b *batch, groups []uint32) error {
 		a.addFloats(n, groups)
 		return nil
 	case ok && n.kind == event.KindInt:
-		a.addInts(n, groups)
+		a.addInts(a.numbersOf, n, groups)
+		return nil
+	case ok && n.kind == event.KindDuration:
+		a.durations = extended(a.durations, len(a.numbersOf))
+		a.addInts(a.durations, n, groups)
 		return nil
 	case a.kind == inputCodes:
 		codes, err := a.codes(b)
@@ -120,12 +128,12 @@ func (a *momentsAggregate) addCodes(codes, groups []uint32) {
 	}
 }
 
-func (a *momentsAggregate) addInts(n numbers, groups []uint32) {
+func (a *momentsAggregate) addInts(to []moments, n numbers, groups []uint32) {
 	for i, v := range n.ints {
 		if n.ok != nil && !n.ok[i] {
 			continue
 		}
-		m := &a.numbersOf[groupAt(groups, i)]
+		m := &to[groupAt(groups, i)]
 		m.n++
 		m.sum.addInt(v)
 		if a.squares {

@@ -18,7 +18,6 @@ type quantileAggregate struct {
 	spans   [2]map[uint32][]int64 // durations and times, which are rare, by group
 	qs      []float64             // all that are asked for
 	done    map[uint32][]float64  // by group: the values of qs
-	small   []int32               // by code of the open segment: the counted value, or -1; empty: no table
 	size    int                   // bytes that the budget knows of
 	account account
 }
@@ -27,12 +26,22 @@ func (x *Execution) newQuantile(in *input) *quantileAggregate {
 	return &quantileAggregate{input: in, done: map[uint32][]float64{}, account: account{budget: x.Budget, purpose: "values for quantiles"}}
 }
 
+func (a *quantileAggregate) reset() {
+	a.states = emptied(a.states)
+	clear(a.done)
+	clear(a.spans[:])
+}
+
 func (a *quantileAggregate) resize(n int) { a.states = extended(a.states, n) }
 
-// open turns to a segment, and notes which of its dictionary's values are counted by number.
+// open turns to a segment, and notes which of its dictionary's values are counted by number: small is by
+// code the counted value, or -1; empty where there is no table.
 func (a *quantileAggregate) open(v *view) error {
 	if err := a.input.open(v); err != nil {
 		return err
+	}
+	if a.kept != nil && len(a.small) > 0 {
+		return nil
 	}
 	a.small = a.small[:0]
 	if a.kind != inputCodes || !a.direct || a.dict.Len() > v.info.Rows/16+64 {

@@ -15,19 +15,22 @@ const (
 	sourceID
 	sourceTime
 	sourceReceived
+	sourceMade // computed, see made.go
 	sourceUser // the dense user id of a row; its name only where it must be seen
 )
 
-// columnRef names a stored column.
+// columnRef names a stored column, or a computed one.
 type columnRef struct {
 	source source
-	name   string // of a field
+	name   string // of a field, or a computed column
 }
 
 func refOf(c *syntax.Column) (columnRef, bool) {
 	switch c.Scope {
 	case syntax.ScopeFields:
 		return columnRef{sourceField, c.Name}, true
+	case syntax.ScopeMade:
+		return columnRef{sourceMade, c.Name}, true
 	case syntax.ScopeRow:
 		switch c.Name {
 		case syntax.ColumnEvent:
@@ -59,6 +62,8 @@ func columnOf(ref columnRef) *syntax.Column {
 		return &syntax.Column{Name: syntax.ColumnReceived}
 	case sourceUser:
 		return &syntax.Column{Name: syntax.ColumnUser}
+	case sourceMade:
+		return &syntax.Column{Scope: syntax.ScopeMade, Name: ref.name}
 	}
 	return &syntax.Column{Scope: syntax.ScopeFields, Name: ref.name}
 }
@@ -111,6 +116,10 @@ type batch struct {
 	block int
 	n     int      // rows selected
 	sel   []uint16 // ascending rows of the block; nil: all of it
+	// Where rows have computed columns, made gives them. places are the rows in the chunk, sessions those
+	// that they are of, by number. A batch of sessions has no view; nil stands for all of the chunk then.
+	made             madeSource
+	places, sessions []uint32
 }
 
 // row returns the row in its block of the i-th selected one.
@@ -121,8 +130,26 @@ func (b *batch) row(i int) int {
 	return int(b.sel[i])
 }
 
+// times appends the time of every selected row to dst.
+func (b *batch) times(dst []int64) ([]int64, error) {
+	if b.view == nil {
+		return b.made.times(dst, b), nil
+	}
+	vector, err := b.view.reader.Time().Block(b.block)
+	if err != nil {
+		return nil, err
+	}
+	return vector.Ints(dst, b.sel), nil
+}
+
 // users appends the dense user id of every selected row to dst.
 func (b *batch) users(dst []uint32) ([]uint32, error) {
+	if b.view == nil {
+		if b.sessions == nil {
+			return append(dst, b.made.users()[:b.n]...), nil
+		}
+		return picked(dst, b.made.users(), b.sessions), nil
+	}
 	if b.sel != nil && len(b.sel) < b.view.reader.BlockRows()/4 {
 		return b.view.reader.AppendRowUsers(dst, b.block, b.sel)
 	}

@@ -102,6 +102,9 @@ type rowReader struct {
 	dicts   []*segment.Dictionary
 	users   []uint32 // of the block's rows, if a slot needs them
 	row     int
+	made    []*madeColumn // by slot, where that is a computed column
+	batch   *batch
+	at      int // of the batch
 }
 
 func newRowReader(x *Execution, p *program) *rowReader {
@@ -143,9 +146,56 @@ func (r *rowReader) open(v *view, block int) error {
 	return nil
 }
 
+// openBatch turns to the block of a batch, and to its computed columns.
+func (r *rowReader) openBatch(b *batch) error {
+	r.batch = b
+	if b.view != nil {
+		if err := r.open(b.view, b.block); err != nil {
+			return err
+		}
+	}
+	if b.made == nil {
+		return nil
+	}
+	if r.made == nil {
+		r.made = make([]*madeColumn, len(r.p.leaves))
+	}
+	for slot, l := range r.p.leaves {
+		if l.ref.source != sourceMade {
+			continue
+		}
+		c, err := b.made.column(r.x.made.number(l.ref.name))
+		if err != nil {
+			return err
+		}
+		if c.special != madePlain {
+			if err := b.made.named(c); err != nil {
+				return err
+			}
+		}
+		r.made[slot] = c
+	}
+	return nil
+}
+
+// turn turns to a row of the batch.
+func (r *rowReader) turn(b *batch, i int) {
+	r.at = i
+	if b.view != nil {
+		r.row = b.row(i)
+	}
+}
+
 // Value implements scalar.Row.
 func (r *rowReader) Value(slot int) event.Value {
 	l := &r.p.leaves[slot]
+	if l.ref.source == sourceMade {
+		if r.made == nil {
+			return event.Value{}
+		}
+		c := r.made[slot]
+		return c.at(c.index(r.batch, r.at))
+	}
 	if l.ref.source == sourceUser {
 		user := r.users[r.row]
 		if l.perUser != nil {

@@ -69,6 +69,7 @@ type Execution struct {
 	// Read counts what was read.
 	Read *Reading
 
+	made      *madeNames      // the computed columns, where rows have some
 	readRange event.TimeRange // of the pass under way; `over` reads more than Range
 	columns   []columnRef     // that the pipeline reads
 	names     *nameCache

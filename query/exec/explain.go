@@ -216,6 +216,8 @@ func describe(op plan.Operator) string {
 		return "events"
 	case *plan.Session:
 		return "session"
+	case *plan.Gap:
+		return "gap"
 	case *plan.Behaviour:
 		return op.Stage.Keyword()
 	}

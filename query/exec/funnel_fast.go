@@ -14,13 +14,13 @@ import (
 // looked for, with the events it takes.
 type fastFunnel struct {
 	f       *funnelWorker
-	masks   []uint64 // by class: the steps that its events match
-	known   uint32   // classes with a mask
-	step    []int8   // by class: the step, where it is one at most
-	single  bool     // it is for every class
-	first   uint32   // the first user of the chunk
-	states  []int64  // by user of the chunk and step: see deepen
-	reached []uint8  // by user of the chunk: the steps of his deepest attempt
+	masks   []uint64   // by class: the steps that its events match
+	known   uint32     // classes with a mask
+	step    []int8     // by class: the step, where it is one at most
+	single  bool       // it is for every class
+	first   uint32     // the first user of the chunk
+	states  []int64    // by user of the chunk and step: see deepen
+	reached []progress // by user of the chunk
 	starts  [64]int64
 	cursor  [64]int32
 
@@ -75,7 +75,11 @@ func (q *fastFunnel) begin(from, to uint32) bool {
 	}
 	q.first = from
 	n, steps := int(to-from), len(q.f.r.p.steps)
-	q.reached = resizedBytes(q.reached, n)
+	if cap(q.reached) < n {
+		q.reached = make([]progress, n)
+	}
+	q.reached = q.reached[:n]
+	clear(q.reached)
 	if cap(q.states) < n*(steps+1) {
 		q.states = make([]int64, n*(steps+1))
 	}
@@ -86,18 +90,6 @@ func (q *fastFunnel) begin(from, to uint32) bool {
 	return true
 }
 
-func resizedBytes(s []uint8, n int) []uint8 {
-	if cap(s) < n {
-		return make([]uint8, n, 2*n)
-	}
-	s = s[:n]
-	clear(s)
-	return s
-}
-
-// disorder stands in reached for a user with simultaneous events.
-const disorder = 255
-
 // advance goes on with the pieces of the next segment, and marks the users who have converted.
 func (q *fastFunnel) advance(c *chunk, pieces []piece, done []bool) {
 	if q.known < q.f.m.classes.count.Load() {
@@ -106,18 +98,12 @@ func (q *fastFunnel) advance(c *chunk, pieces []piece, done []bool) {
 	width := len(q.f.r.p.steps) + 1
 	for _, p := range pieces {
 		n := int(p.user - q.first)
-		if q.reached[n] == disorder {
+		r := &q.reached[n]
+		if r.disorder {
 			continue
 		}
-		times, classes := c.times[p.from:p.to], c.class[p.from:p.to]
-		if !ascending(times) {
-			q.reached[n] = disorder
-			done[n] = false
-			continue
-		}
-		deepest := q.deepen(times, classes, q.states[n*width:(n+1)*width], int(q.reached[n]))
-		q.reached[n] = uint8(deepest)
-		done[n] = deepest == width-1
+		q.deepen(c.times[p.from:p.to], c.class[p.from:p.to], q.states[n*width:(n+1)*width], r)
+		done[n] = int(r.steps) == width-1 && !r.disorder
 	}
 }
 
@@ -132,16 +118,14 @@ func (q *fastFunnel) user(c *chunk, pieces []piece) (done bool) {
 	if len(q.f.r.by) > 0 {
 		return q.userBy(c, pieces)
 	}
-	deepest := q.reached[pieces[0].user-q.first]
-	switch deepest {
-	case disorder:
+	r := &q.reached[pieces[0].user-q.first]
+	if r.disorder {
 		return false
-	case 0:
-		return true
 	}
-	q.join(c, pieces)
-	q.find(int(deepest) - 1)
-	q.count(c, pieces, -1)
+	if r.steps > 0 {
+		q.find(c, pieces, r)
+		q.count(c, -1)
+	}
 	return true
 }
 
@@ -151,90 +135,98 @@ func (q *fastFunnel) userBy(c *chunk, pieces []piece) (done bool) {
 	if q.known < q.f.m.classes.count.Load() {
 		q.learn()
 	}
-	group := -1 // where the start that gives the group is
-	several := false
+	states := q.starts[:len(r.p.steps)+1]
+	for k := range states {
+		states[k] = noStart
+	}
+	var to progress
 	for _, p := range pieces {
-		moments, classes := c.times[p.from:p.to], c.class[p.from:p.to]
-		if !ascending(moments) {
+		if q.deepen(c.times[p.from:p.to], c.class[p.from:p.to], states, &to); to.disorder {
 			return false
 		}
-		if several {
-			continue
-		}
-		for i, class := range classes {
-			if q.masks[class]&1 == 0 || !r.rng.Contains(moments[i]) {
-				continue
-			}
-			if place := int(p.from) + i; group < 0 {
-				group = place
-			} else if several = !q.sameGroup(c, group, place); several {
-				break
-			}
-		}
 	}
-	switch {
-	case group < 0:
+	if to.steps == 0 {
 		return true
+	}
+	group, several := q.groupOf(c, pieces)
+	switch {
 	case several && r.top != nil:
 		return false // groups may be one
 	case several:
 		q.join(c, pieces)
 		q.groups(c, pieces)
-		return true
+	default:
+		q.find(c, pieces, &to)
+		q.count(c, group)
 	}
-	states := q.starts[:len(r.p.steps)+1]
-	for k := range states {
-		states[k] = noStart
-	}
-	deepest := 0
-	for _, p := range pieces {
-		deepest = q.deepen(c.times[p.from:p.to], c.class[p.from:p.to], states, deepest)
-	}
-	q.join(c, pieces)
-	q.find(deepest - 1)
-	q.count(c, pieces, group)
 	return true
 }
 
-// ascending reports whether no two events are simultaneous; they are in order within a segment.
-func ascending(times []int64) bool {
-	for i := 1; i < len(times); i++ {
-		if times[i] <= times[i-1] {
-			return false
+// groupOf returns the place of a start in the chunk, and whether others are in other groups.
+func (q *fastFunnel) groupOf(c *chunk, pieces []piece) (group int, several bool) {
+	group = -1
+	for _, p := range pieces {
+		times := c.times[p.from:p.to]
+		for i, class := range c.class[p.from:p.to] {
+			if q.masks[class]&1 == 0 || !q.f.r.rng.Contains(times[i]) {
+				continue
+			}
+			if place := int(p.from) + i; group < 0 {
+				group = place
+			} else if !q.sameGroup(c, group, place) {
+				return group, true
+			}
 		}
 	}
-	return true
+	return group, false
 }
 
-// deepen goes on through events and returns how many steps have been reached. starts[k] is the latest start
-// of those that have reached k steps; that of none is any event itself.
-func (q *fastFunnel) deepen(times []int64, classes []uint32, starts []int64, deepest int) int {
+// progress is how far the attempts of a user have got.
+type progress struct {
+	at       int64 // when the deepest first got so deep
+	steps    int32 // of the deepest
+	disorder bool  // there are simultaneous events
+}
+
+// deepen goes on through events of a user. starts[k] is the latest start of those that have reached k steps;
+// that of none is any event itself.
+func (q *fastFunnel) deepen(times []int64, classes []uint32, starts []int64, to *progress) {
 	rng := q.f.r.rng
 	if !q.single || times[0] < rng.From || times[len(times)-1] >= rng.To && rng.To != noLimit {
-		return q.deepenPart(times, classes, starts, deepest)
+		q.deepenPart(times, classes, starts, to)
+		return
 	}
 	within := uint64(q.f.r.p.within)
 	classes, step := classes[:len(times)], q.step
+	deepest := int(to.steps)
+	before := times[0] - 1
 	for i, now := range times {
+		if now <= before {
+			to.disorder = true
+			return
+		}
+		before = now
 		k := int(step[classes[i]])
 		starts[0] = now
-		start, next := starts[k], starts[k+1]
-		reached := k + 1
-		if uint64(now-start) <= within {
-			next = start
-		} else {
-			reached = 0
+		if start := starts[k]; uint64(now-start) <= within {
+			starts[k+1] = start
+			if k >= deepest {
+				deepest = k + 1
+				to.at = now
+			}
 		}
-		starts[k+1] = next
-		deepest = max(deepest, reached)
 	}
-	return deepest
+	to.steps = int32(deepest)
 }
 
 // deepenPart is deepen for events that match several steps or lie outside of the range.
-func (q *fastFunnel) deepenPart(times []int64, classes []uint32, starts []int64, deepest int) int {
+func (q *fastFunnel) deepenPart(times []int64, classes []uint32, starts []int64, to *progress) {
 	within := uint64(q.f.r.p.within)
 	for i, now := range times {
+		if i > 0 && now <= times[i-1] {
+			to.disorder = true
+			return
+		}
 		for rest := q.masks[classes[i]]; rest != 0; {
 			k := leading(rest)
 			rest &^= 1 << k
@@ -244,11 +236,46 @@ func (q *fastFunnel) deepenPart(times []int64, classes []uint32, starts []int64,
 			starts[0] = now
 			if start := starts[k]; uint64(now-start) <= within {
 				starts[k+1] = start
-				deepest = max(deepest, k+1)
+				if k >= int(to.steps) {
+					to.steps, to.at = int32(k)+1, now
+				}
 			}
 		}
 	}
-	return deepest
+}
+
+// find puts the earliest of the deepest attempts into best, by places in the chunk. It is the one with the
+// earliest start in the window that ends when that depth was first reached: attempts that start sooner are
+// over by then, and one that starts before another in the window can go on as that does.
+func (q *fastFunnel) find(c *chunk, pieces []piece, to *progress) {
+	rng, within := q.f.r.rng, q.f.r.p.within
+	a := &q.best.a
+	masks := q.masks
+	k := 0
+	least := rng.From
+	if to.at-within > least && to.at-within < to.at {
+		least = to.at - within
+	}
+	for _, p := range pieces {
+		if c.times[p.to-1] < least {
+			continue
+		}
+		for i := p.from; i < p.to; i++ {
+			if masks[c.class[i]]&(1<<k) == 0 || k == 0 && c.times[i] < least {
+				continue
+			}
+			a.at[k] = int32(i)
+			if k++; k < int(to.steps) {
+				continue
+			}
+			a.start, a.furthest = a.at[0], k-1
+			a.deadline = q.f.r.p.deadline(c.times[a.start])
+			for ; k < len(a.at); k++ {
+				a.at[k] = -1
+			}
+			return
+		}
+	}
 }
 
 // join puts the events of the pieces side by side.
@@ -267,18 +294,6 @@ func (q *fastFunnel) join(c *chunk, pieces []piece) {
 	q.times, q.classes = times, classes
 }
 
-// place returns where in the chunk the i-th event of some pieces is.
-func place(pieces []piece, i int32) int32 {
-	for _, p := range pieces {
-		if n := int32(p.to - p.from); i >= n {
-			i -= n
-			continue
-		}
-		return int32(p.from) + i
-	}
-	return -1
-}
-
 // sameGroup reports whether two starts are in one group.
 func (q *fastFunnel) sameGroup(c *chunk, i, j int) bool {
 	for _, k := range q.f.r.by {
@@ -287,43 +302,6 @@ func (q *fastFunnel) sameGroup(c *chunk, i, j int) bool {
 		}
 	}
 	return true
-}
-
-// find puts the attempt of the earliest start that gets as deep as the deepest into best. As starts come in order, the event found for a step only ever moves on.
-func (q *fastFunnel) find(deepest int) {
-	rng := q.f.r.rng
-	a := &q.best.a
-	clear(q.cursor[:deepest+1])
-	masks := q.masks
-	for start, class := range q.classes {
-		if masks[class]&1 == 0 || !rng.Contains(q.times[start]) {
-			continue
-		}
-		deadline := q.f.r.p.deadline(q.times[start])
-		at := int32(start)
-		a.at[0] = at
-		k := 1
-		for ; k <= deepest; k++ {
-			bit := uint64(1) << k
-			at = max(at+1, q.cursor[k])
-			for int(at) < len(q.classes) && masks[q.classes[at]]&bit == 0 {
-				at++
-			}
-			q.cursor[k] = at
-			if int(at) == len(q.classes) || q.times[at] > deadline {
-				break
-			}
-			a.at[k] = at
-		}
-		if k <= deepest {
-			continue
-		}
-		a.deadline, a.furthest = deadline, deepest
-		for k = deepest + 1; k < len(a.at); k++ {
-			a.at[k] = -1
-		}
-		return
-	}
 }
 
 // rivals are the best attempts of the groups of the user at hand.
@@ -363,8 +341,24 @@ func (q *fastFunnel) groups(c *chunk, pieces []piece) {
 		}
 		copy(a.at, r.at[n*steps:n*steps+a.furthest+1])
 		a.deadline = q.f.r.p.deadline(q.times[a.at[0]])
-		q.count(c, pieces, int(r.places[n]))
+		for k, at := range a.at[:a.furthest+1] {
+			a.at[k] = place(pieces, at)
+		}
+		a.start = a.at[0]
+		q.count(c, int(r.places[n]))
 	}
+}
+
+// place returns where in the chunk the i-th event of some pieces is.
+func place(pieces []piece, i int32) int32 {
+	for _, p := range pieces {
+		if n := int32(p.to - p.from); i >= n {
+			i -= n
+			continue
+		}
+		return int32(p.from) + i
+	}
+	return -1
 }
 
 // rival returns the number of the group of a start among those of the user.
@@ -424,41 +418,39 @@ func (q *fastFunnel) challenge(group, start, steps int) {
 }
 
 // count counts the attempt found. group is the place of a start of its group in the chunk.
-func (q *fastFunnel) count(c *chunk, pieces []piece, group int) {
+func (q *fastFunnel) count(c *chunk, group int) {
 	f, a := q.f, &q.best.a
-	f.part = userRows{user: pieces[0].user, times: c.times, class: c.class, keys: c.keys}
-	f.m.r = &f.part
 	q.best.key.group = 0
 	if len(f.r.by) > 0 {
+		f.part = userRows{times: c.times, class: c.class, keys: c.keys}
+		f.m.r = &f.part
 		q.best.key.group = f.startGroup(group)
 	} else if len(f.groups) == 0 {
 		f.groups = append(f.groups, f.r.newGroup())
 	}
 	if f.r.view == nil && len(f.r.sums) == 0 {
-		q.countSteps(f.groups[q.best.key.group])
+		q.countSteps(c, f.groups[q.best.key.group])
 		return
 	}
-	// All else looks at the events: their numbers are turned into places in the chunk.
+	f.part = userRows{times: c.times, class: c.class, keys: c.keys}
+	f.m.r = &f.part
 	a.events, a.steps = a.events[:0], a.steps[:0]
 	for k, at := range a.at[:a.furthest+1] {
-		a.at[k] = place(pieces, at)
-		a.events, a.steps = append(a.events, a.at[k]), append(a.steps, int32(k))
+		a.events, a.steps = append(a.events, at), append(a.steps, int32(k))
 	}
-	a.start = a.at[0]
 	q.best.furthest, q.best.taken = a.furthest, a.furthest+1
 	f.count(&q.best)
-	f.list(pieces[0].user)
 }
 
 // countSteps counts the attempt found in the rows of the funnel itself.
-func (q *fastFunnel) countSteps(g *funnelGroup) {
+func (q *fastFunnel) countSteps(c *chunk, g *funnelGroup) {
 	a := &q.best.a
 	g.any = true
-	before := q.times[a.at[0]]
+	before := c.times[a.at[0]]
 	g.counts[0]++
 	for k := 1; k <= a.furthest; k++ {
 		g.counts[k]++
-		now := q.times[a.at[k]]
+		now := c.times[a.at[k]]
 		g.spans[k] = append(g.spans[k], now-before)
 		before = now
 	}

@@ -17,8 +17,24 @@ type input struct {
 	cuts    []int64      // not nil: the buckets are the stretches between these instants instead
 	direct  bool         // the expression is nothing but a column
 	coarse  bool         // the expression depends on the quarter of an hour alone
-	view    *view
+	made    int          // the number of the computed column that it is, if it is one
 
+	*inputView
+	kept map[*view]*inputView // not nil: segments are turned to again and again
+
+	reader *rowReader
+	one    codeRow
+
+	codeBuffer  []uint32
+	intBuffer   []int64
+	floatBuffer []float64
+	okBuffer    []bool
+	values      []event.Value
+}
+
+// inputView is what an input knows of a segment.
+type inputView struct {
+	view     *view
 	quarters bool // inputBins: the buckets are quarters of an hour, see quarters.go
 	kind     inputKind
 	value    event.Value         // inputConst
@@ -27,14 +43,8 @@ type input struct {
 	starts   []int64             // inputBins: the buckets of the segment
 	memo     []event.Value       // inputCodes: by code+1, if known
 	known    []bool
-	reader   *rowReader
-	one      codeRow
-
-	codeBuffer  []uint32
-	intBuffer   []int64
-	floatBuffer []float64
-	okBuffer    []bool
-	values      []event.Value
+	byCode   []uint32 // of a keyColumn
+	small    []int32  // of a quantileAggregate
 }
 
 type inputKind uint8
@@ -45,6 +55,7 @@ const (
 	inputNumbers                  // a numeric column itself
 	inputBins                     // a bin of the time column
 	inputUser                     // the user
+	inputMade                     // a computed column
 	inputRows                     // evaluated row by row
 )
 
@@ -56,10 +67,16 @@ func (x *Execution) newInput(e syntax.Expr) (*input, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &input{x: x, program: p, one: codeRow{p: p}}
+	in := &input{x: x, program: p, one: codeRow{p: p}, inputView: &inputView{}}
+	if x.made != nil {
+		in.kept = map[*view]*inputView{}
+	}
 	switch e := e.(type) {
 	case *syntax.Column:
-		_, in.direct = refOf(e)
+		var ref columnRef
+		if ref, in.direct = refOf(e); ref.source == sourceMade && x.made != nil {
+			in.made = x.made.number(ref.name)
+		}
 	case *syntax.Bin:
 		if ref, ok := isColumnOf(e.X); ok && ref.source == sourceTime {
 			in.bins = x.Calendar.Bins(e.Span, x.Range.From)
@@ -69,8 +86,15 @@ func (x *Execution) newInput(e syntax.Expr) (*input, error) {
 	return in, nil
 }
 
-// open turns to a segment.
+// open turns to a segment; nil stands for none, where all columns are computed.
 func (in *input) open(v *view) error {
+	if in.kept != nil {
+		if in.inputView = in.kept[v]; in.inputView != nil {
+			return nil
+		}
+		in.inputView = &inputView{}
+		in.kept[v] = in.inputView
+	}
 	in.view = v
 	in.memo, in.known = nil, nil
 	in.kind, in.quarters = inputRows, false
@@ -79,11 +103,21 @@ func (in *input) open(v *view) error {
 	case len(p.refs) == 0:
 		in.setConst(p.value(&codeRow{p: p}))
 		return nil
-	case len(p.refs) > 1 || in.x.Knobs.NoDictEval && in.cuts == nil:
+	case len(p.refs) > 1 || in.x.Knobs.NoDictEval && in.cuts == nil && p.refs[0].source != sourceMade:
 		return in.openRows()
 	}
 	ref := p.refs[0]
 	switch ref.source {
+	case sourceMade:
+		switch {
+		case in.x.made == nil:
+			in.setConst(p.value(&codeRow{p: p}))
+			return nil
+		case in.direct:
+			in.kind = inputMade
+			return nil
+		}
+		return in.openRows()
 	case sourceUser:
 		if in.direct {
 			in.kind = inputUser
@@ -274,12 +308,25 @@ func (in *input) each(b *batch) ([]event.Value, error) {
 		for i := range out {
 			out[i] = in.x.names.value(ids[b.row(i)])
 		}
+	case inputMade:
+		c, err := b.made.column(in.made)
+		if err != nil {
+			return nil, err
+		}
+		if c.special != madePlain {
+			if err := b.made.named(c); err != nil {
+				return nil, err
+			}
+		}
+		for i := range out {
+			out[i] = c.at(c.index(b, i))
+		}
 	default:
-		if err := in.reader.open(b.view, b.block); err != nil {
+		if err := in.reader.openBatch(b); err != nil {
 			return nil, err
 		}
 		for i := range out {
-			in.reader.row = b.row(i)
+			in.reader.turn(b, i)
 			out[i] = in.program.value(in.reader)
 		}
 	}
@@ -297,6 +344,17 @@ type numbers struct {
 // numbers returns the rows of a batch if they are a numeric column's; ok is false if they are to be
 // taken one by one from each.
 func (in *input) numbers(b *batch) (n numbers, ok bool, err error) {
+	if in.kind == inputMade {
+		c, err := b.made.column(in.made)
+		if err != nil {
+			return n, false, err
+		}
+		n, ok = c.numbers(b, in.intBuffer[:0], in.okBuffer[:0])
+		if ok && cap(n.ints) > cap(in.intBuffer) && (c.byEvent || b.sessions != nil) {
+			in.intBuffer = n.ints[:0]
+		}
+		return n, ok, nil
+	}
 	if in.kind != inputNumbers {
 		return n, false, nil
 	}

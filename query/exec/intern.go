@@ -13,6 +13,7 @@ type interner struct {
 	values  []event.Value
 	account account
 	exact   bool // 1 and 1.0 are two values
+	apart   bool // absent and null are two values
 }
 
 // internedBytes is about what one entry costs beside its text.
@@ -27,7 +28,7 @@ func (in *interner) intern(v event.Value) uint32 {
 	if !in.exact {
 		v = v.Canonical()
 	}
-	if !v.Exists() {
+	if !v.Exists() && !in.apart {
 		v = event.Null
 	}
 	if n, ok := in.numbers[v]; ok {

@@ -12,15 +12,17 @@ import (
 type keyColumn struct {
 	*input
 	ids *interner
-	// byCode is gid+1 by code+1 of the open segment, 0 where not asked for yet; byUser the same by
-	// dense user id, for all segments.
-	byCode []uint32
+	// byCode, of the open segment, is gid+1 by code+1, 0 where not asked for yet; byUser is the same by
+	// dense user id, for all segments, and byMade by the number of a computed column's value.
 	byUser []uint32
-	ints   numberMap // raw numbers to gid
-	intIDs []uint32
-	floats numberMap
-	fltIDs []uint32
-	rows   []uint16
+	byMade []uint32
+	// sessions are the same for the sessions of a chunk.
+	sessions chunkGids
+	ints     numberMap // raw numbers to gid
+	intIDs   []uint32
+	floats   numberMap
+	fltIDs   []uint32
+	rows     []uint16
 }
 
 // unnamed is a group key that is still the dense id of a user. It becomes a name when the groups
@@ -37,19 +39,27 @@ func (k *keyColumn) open(v *view) error {
 	if err := k.input.open(v); err != nil {
 		return err
 	}
+	if k.kept != nil && k.byCode != nil {
+		return nil
+	}
 	switch k.kind {
 	case inputCodes:
 		k.byCode = zeroed(k.byCode, k.dict.Len()+1)
 	case inputBins:
 		k.byCode = zeroed(k.byCode, len(k.starts))
 	case inputUser:
-		if n := int(v.info.UserMax) + 1; len(k.byUser) < n {
-			n = max(n, int(k.x.Source.UserCount())+1)
-			k.byUser = append(k.byUser, make([]uint32, n-len(k.byUser))...)
-			k.ids.account.add(4 * n)
-		}
+		k.growUsers(v.info.UserMax)
 	}
 	return nil
+}
+
+// growUsers makes room for users up to one.
+func (k *keyColumn) growUsers(last uint32) {
+	if n := int(last) + 1; len(k.byUser) < n {
+		n = max(n, int(k.x.Source.UserCount())+1)
+		k.byUser = append(k.byUser, make([]uint32, n-len(k.byUser))...)
+		k.ids.account.add(4 * n)
+	}
 }
 
 func zeroed(s []uint32, n int) []uint32 {
@@ -113,21 +123,12 @@ func (k *keyColumn) gids(b *batch) ([]uint32, error) {
 			return nil, err
 		}
 		k.codeBuffer = out
-		for i, u := range out {
-			gid := k.byUser[u]
-			if gid == 0 {
-				v := event.Value{}
-				if u != segment.NoUser {
-					v = unnamedUser(u)
-				}
-				gid = k.ids.intern(v) + 1
-				k.byUser[u] = gid
-			}
-			out[i] = gid - 1
-		}
+		k.userGids(out)
 		return out, nil
 	case inputNumbers:
 		return k.numberGids(b)
+	case inputMade:
+		return k.madeGids(b)
 	}
 	values, err := k.each(b)
 	if err != nil {
@@ -139,6 +140,22 @@ func (k *keyColumn) gids(b *batch) ([]uint32, error) {
 	}
 	k.codeBuffer = out
 	return out, nil
+}
+
+// userGids puts the numbers of users in the place of their dense ids.
+func (k *keyColumn) userGids(users []uint32) {
+	for i, u := range users {
+		gid := k.byUser[u]
+		if gid == 0 {
+			v := event.Value{}
+			if u != segment.NoUser {
+				v = unnamedUser(u)
+			}
+			gid = k.ids.intern(v) + 1
+			k.byUser[u] = gid
+		}
+		users[i] = gid - 1
+	}
 }
 
 // gid returns the number of the key behind a code.

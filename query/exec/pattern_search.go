@@ -26,9 +26,8 @@ type search struct {
 	// complete, if not 0, is the instant at which the group under way is to be complete, plus one: of the ways to
 	// fill a group the one that ends first is tried first.
 	complete int64
-	// when, while a chain is refined, are the times that the steps taken first are to have.
-	when    []int64
-	reaches int // steps reached so far
+	reaches  int // steps reached so far
+	tighter  tighter
 }
 
 // searchPlace is what a search can go on from.
@@ -41,6 +40,7 @@ type searchPlace struct {
 	used        uint64 // of the instant
 	alive       uint64
 	complete    int64
+	events      int32 // if the search is held to some
 }
 
 func (s *search) start(m *matcher, first int) {
@@ -54,7 +54,8 @@ func (s *search) start(m *matcher, first int) {
 	for range m.p.excepts {
 		s.alive = append(s.alive, noLimit)
 	}
-	s.events, s.steps, s.room, s.taken, s.complete, s.reaches = s.events[:0], s.steps[:0], true, 0, 0, 0
+	s.events, s.steps, s.room, s.taken, s.complete = s.events[:0], s.steps[:0], true, 0, 0
+	s.reaches = 0
 	if s.failed == nil {
 		s.failed = map[searchPlace]struct{}{}
 	}
@@ -105,6 +106,9 @@ func (s *search) place(step, count int, members uint64) searchPlace {
 		step: int32(step), count: int32(count), members: members, last: int32(s.last()), taken: int32(s.taken),
 		room: s.room, used: used, complete: s.complete,
 	}
+	if s.tighter.events > 0 {
+		p.events = int32(len(s.events))
+	}
 	for _, a := range s.alive {
 		p.alive = bits.RotateLeft64(p.alive, 7)*0x9e3779b97f4a7c15 ^ uint64(a)
 	}
@@ -115,9 +119,9 @@ func (s *search) place(step, count int, members uint64) searchPlace {
 func (s *search) reached(step int) (undo func()) {
 	before, complete := slices.Clone(s.alive), s.complete
 	s.complete = 0
-	s.reaches++
 	event := s.last()
 	s.at[step] = int32(event)
+	s.reaches++
 	if s.m.p.steps[step].optional() {
 		s.taken++
 	}
@@ -149,6 +153,9 @@ func (s *search) until() int64 {
 	for _, a := range s.alive {
 		end = min(end, a)
 	}
+	if s.reaches < len(s.tighter.until) {
+		end = min(end, s.tighter.until[s.reaches])
+	}
 	return end
 }
 
@@ -168,9 +175,12 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 	from, to := m.instant(last)
 	times := m.r.times
 	end := s.until()
+	if times[last] > end {
+		return false
+	}
 	arrow := &m.p.steps[step].Arrow
 	fits := func(e int) bool {
-		return m.matches(e, selector) && m.sameHeld(s.first, e) && m.free(step, e) &&
+		return m.matches(e, selector) && s.tighter.allows(len(s.events), e) && m.sameHeld(s.first, e) && m.free(step, e) &&
 			(!by.limited || arrow.Allows(times[e]-times[last]))
 	}
 	if by.strict {
@@ -205,7 +215,7 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 			continue
 		}
 		first, _ := m.instant(e)
-		if failed >= 0 && first != failed && !by.sensitive && len(s.when) == 0 {
+		if failed >= 0 && first != failed && !by.sensitive {
 			return false
 		}
 		if by.limited && arrow.Most > 0 && times[e]-times[last] > arrow.Most {
@@ -273,9 +283,6 @@ func (s *search) funnelFrom(step, count int, members uint64) bool {
 	if need := st.needed(); count < need {
 		return s.more(step, count, members, s.funnel)
 	} else if count == need {
-		if s.reaches < len(s.when) && s.m.r.times[s.last()] != s.when[s.reaches] {
-			return false
-		}
 		undo := s.reached(step)
 		if s.funnelOn(step, count) {
 			return true
@@ -479,288 +486,4 @@ func (s *search) member(step int, members uint64, by link, then func(step, count
 		}
 	}
 	return false
-}
-
-// match looks for the whole pattern, being in a step with so many events taken: as many repeats as
-// possible, then on.
-func (s *search) match(step, count int, members uint64) bool {
-	p := s.place(step, count, members)
-	if _, ok := s.failed[p]; ok {
-		return false
-	}
-	if s.matchFrom(step, count, members) {
-		return true
-	}
-	s.failed[p] = struct{}{}
-	return false
-}
-
-func (s *search) matchFrom(step, count int, members uint64) bool {
-	st := &s.m.p.steps[step]
-	need := st.needed()
-	if count == need {
-		undo := s.reached(step)
-		if s.matchOn(step, count, members) {
-			return true
-		}
-		undo()
-		return false
-	}
-	return s.matchOn(step, count, members)
-}
-
-func (s *search) matchOn(step, count int, members uint64) bool {
-	st := &s.m.p.steps[step]
-	if st.group && count < len(st.selectors) {
-		return s.more(step, count, members, s.match)
-	}
-	if !st.group && (st.max < 0 || count < st.max) {
-		if !st.sensitive && !s.m.ties && len(s.m.p.hold) == 0 && s.m.require == nil && s.m.used == nil {
-			return s.matchRepeats(step, count)
-		}
-		if s.more(step, count, members, s.match) {
-			return true
-		}
-	}
-	return count >= st.needed() && s.matchNext(step)
-}
-
-// matchNext goes on to the steps behind one that is complete; optional ones are taken where they can be.
-func (s *search) matchNext(step int) bool {
-	for next := step + 1; next < len(s.m.p.steps); next++ {
-		if s.enter(next, s.match) {
-			return true
-		}
-		if !s.m.p.steps[next].optional() {
-			return false
-		}
-	}
-	return true
-}
-
-// matchRepeats takes all the repeats there are, and gives them back one by one until the rest matches: what
-// the search does anyway, without a call for each.
-func (s *search) matchRepeats(step, count int) bool {
-	m, st := s.m, &s.m.p.steps[step]
-	list := m.lists[st.selectors[0]]
-	i, _ := slices.BinarySearch(list, int32(s.last()+1))
-	before, end := count, s.until()
-	var undo func()
-	for ; i < len(list) && m.r.times[list[i]] <= end && (st.max < 0 || count < st.max); i++ {
-		s.take(int(list[i]), step)
-		if count++; count == st.needed() {
-			undo = s.reached(step)
-			end = s.until()
-		}
-	}
-	for ; ; count-- {
-		if count >= st.needed() && s.matchNext(step) {
-			return true
-		}
-		if count == st.needed() && undo != nil {
-			undo()
-			undo = nil
-		}
-		if count == before {
-			return false
-		}
-		s.back()
-	}
-}
-
-// bound returns the furthest step that an attempt can reach if nothing but the order of required steps and
-// the window counts. It is never too low.
-func (m *matcher) bound(start, step int, deadline int64) int {
-	at := m.r.times[start]
-	last := len(m.p.steps) - 1
-	for k := step; k <= last; k++ {
-		st := &m.p.steps[k]
-		if st.optional() && k > step {
-			continue
-		}
-		need := st.needed()
-		if k == step {
-			if need--; need == 0 {
-				continue
-			}
-		}
-		latest := at
-		for _, selector := range st.selectors {
-			if st.group && k == step {
-				break
-			}
-			list := m.lists[selector]
-			lo, hi := 0, len(list)
-			for lo < hi {
-				mid := (lo + hi) / 2
-				if m.r.times[list[mid]] >= at {
-					hi = mid
-				} else {
-					lo = mid + 1
-				}
-			}
-			if !st.group {
-				lo += need - 1
-			}
-			if lo >= len(list) || m.r.times[list[lo]] > deadline {
-				return k - 1
-			}
-			latest = max(latest, m.r.times[list[lo]])
-		}
-		at = latest
-	}
-	return last
-}
-
-// find looks for the best chain of the attempt that starts at an event with a step, and reports whether
-// the step is reached.
-func (m *matcher) find(start, step int, a *attempt) bool {
-	m.build()
-	s := &m.search
-	deadline := min(m.p.deadline(m.r.times[start]), m.end)
-	for target := m.bound(start, step, deadline); target >= step; target-- {
-		most := 0
-		for _, st := range m.p.steps[step : target+1] {
-			if st.optional() {
-				most++
-			}
-		}
-		for optional := most; optional >= 0; optional-- {
-			if m.p.steps[target].optional() && optional == 0 {
-				break
-			}
-			s.target, s.optional = target, optional
-			if m.begin(start, step, s.funnel) {
-				s.record(a)
-				if m.ties {
-					m.refine(start, step, a)
-				}
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// refine makes the times of the steps of a chain the earliest. The search tries events in their order, and of
-// simultaneous ones another may leave one for the next step that comes at the same time.
-func (m *matcher) refine(start, step int, a *attempt) {
-	s := &m.search
-	defer func() { s.when = s.when[:0] }()
-	for j := 0; ; j++ {
-		times := m.stepTimes(a)
-		if j == len(times) {
-			s.when = times
-			m.begin(start, step, s.funnel)
-			s.record(a)
-			return
-		}
-		least := m.r.times[start]
-		if j > 0 {
-			least = times[j-1]
-		}
-		for _, at := range m.instantsBetween(step, step+j, s.target, least, times[j]) {
-			s.when = append(append(s.when[:0], times[:j]...), at)
-			if m.begin(start, step, s.funnel) {
-				s.record(a)
-				break
-			}
-		}
-	}
-}
-
-// stepTimes returns the times of the steps that an attempt took.
-func (m *matcher) stepTimes(a *attempt) []int64 {
-	var times []int64
-	for _, e := range a.at {
-		if e >= 0 {
-			times = append(times, m.r.times[e])
-		}
-	}
-	return times
-}
-
-// instantsBetween returns the instants in [from, to) of events that match the step that a chain takes in a
-// given place, or one of those it may be where steps are optional.
-func (m *matcher) instantsBetween(first, step, last int, from, to int64) []int64 {
-	if m.p.optionals == 0 {
-		last = step
-	} else {
-		step = first
-	}
-	var list []int64
-	for _, st := range m.p.steps[step : last+1] {
-		for _, selector := range st.selectors {
-			events := m.lists[selector]
-			i, _ := slices.BinarySearchFunc(events, from, func(e int32, at int64) int { return compareInts(m.r.times[e], at) })
-			for ; i < len(events) && m.r.times[events[i]] < to; i++ {
-				list = append(list, m.r.times[events[i]])
-			}
-		}
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-// match looks for the match that starts at an event.
-func (m *matcher) match(start int, a *attempt) bool {
-	m.build()
-	s := &m.search
-	deadline := min(m.p.deadline(m.r.times[start]), m.end)
-	for step := range m.p.steps {
-		if m.startsAt(start, step) && m.bound(start, step, deadline) == len(m.p.steps)-1 && m.begin(start, step, s.match) {
-			s.record(a)
-			return true
-		}
-		if !m.p.steps[step].optional() {
-			return false
-		}
-	}
-	return false
-}
-
-// begin takes the first event of a chain and searches on.
-func (m *matcher) begin(start, step int, then func(step, count int, members uint64) bool) bool {
-	s := &m.search
-	st := &m.p.steps[step]
-	s.start(m, start)
-	first := func() bool {
-		for i, selector := range st.selectors {
-			if !m.matches(start, selector) {
-				continue
-			}
-			members := uint64(0)
-			if st.group {
-				members = 1 << i
-			}
-			s.take(start, step)
-			if then(step, 1, members) {
-				return true
-			}
-			s.back()
-		}
-		return false
-	}
-	if st.group {
-		return s.filling(step, start, first)
-	}
-	return first()
-}
-
-// record copies the chain that was found.
-func (s *search) record(a *attempt) {
-	a.start, a.deadline = int32(s.first), s.m.p.deadline(s.m.r.times[s.first])
-	a.at = append(a.at[:0], s.at...)
-	a.events = append(a.events[:0], s.events...)
-	a.steps = append(a.steps[:0], s.steps...)
-	a.furthest, a.optional = -1, 0
-	for step, at := range s.at {
-		if at < 0 {
-			continue
-		}
-		a.furthest = step
-		if s.m.p.steps[step].optional() {
-			a.optional++
-		}
-	}
 }

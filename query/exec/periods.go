@@ -99,29 +99,48 @@ func (x *Execution) newPeriods(ctx context.Context, f feed, pos syntax.Pos, ever
 	if err != nil {
 		return nil, err
 	}
-	p, err := x.cut(rng, bounds, pos, every)
-	if !p.openFrom && !p.openTo || err == nil && p.n <= coarsePeriods {
-		return p, err
+	from, to := bounded(rng)
+	if !from || !to {
+		if p := x.cut(rng, bounds, every, coarsePeriods); p != nil {
+			return p, nil
+		}
+		if bounds, err = exact(); err != nil {
+			return nil, err
+		}
 	}
-	if bounds, err = exact(); err != nil {
-		return nil, err
+	if p := x.cut(rng, bounds, every, scalar.BucketsMax); p != nil {
+		return p, nil
 	}
-	return x.cut(rng, bounds, pos, every)
+	return nil, scalar.TooManyBuckets(&syntax.Bin{Pos: pos, Span: every})
 }
 
-// cut cuts a range into periods; where it has no bounds, from the least to the greatest of times.
-func (x *Execution) cut(rng event.TimeRange, times []int64, pos syntax.Pos, every syntax.Span) (*periods, error) {
+// cut cuts a range into periods; where it has no bounds, from the least to the greatest of times. It returns
+// nil if they are more than most.
+func (x *Execution) cut(rng event.TimeRange, times []int64, every syntax.Span, most int) *periods {
 	from, to := bounded(rng)
 	p := &periods{bins: x.Calendar.Bins(every, rng.From), openFrom: !from, openTo: !to}
-	starts, err := periodStarts(p.bins, &syntax.Bin{Pos: pos, Span: every}, times, rng)
-	if err != nil {
-		return p, err
+	first, last := int64(noLimit), int64(noPast)
+	for _, at := range times {
+		first, last = min(first, at), max(last, at)
+	}
+	if last < noLimit && len(times) > 0 {
+		last++
+	}
+	if from {
+		first = rng.From
+	}
+	if to {
+		last = rng.To
+	}
+	starts, ok := p.bins.Starts(first, last, most)
+	if !ok {
+		return nil
 	}
 	p.edges, p.n = starts, len(starts)
 	if p.n > 0 {
 		p.edges = append(p.edges, p.bins.End(starts[p.n-1]))
 	}
-	return p, nil
+	return p
 }
 
 // extent implements feed.

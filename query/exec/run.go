@@ -53,11 +53,12 @@ func (x *Execution) run(ctx context.Context, p *plan.Pipeline) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := x.first(ctx, p, filter)
+	t, done, err := x.first(ctx, p, filter)
 	if err != nil {
 		return nil, err
 	}
-	for i, s := range p.Rest {
+	for i := done; i < len(p.Rest); i++ {
+		s := p.Rest[i]
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -82,7 +83,33 @@ func (x *Execution) run(ctx context.Context, p *plan.Pipeline) (*table, error) {
 	return t.narrow(), x.Budget.Err()
 }
 
-func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *condition) (*table, error) {
+// first runs the first operator, and perhaps as many of the stages behind it as done says.
+func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *condition) (t *table, done int, err error) {
+	if s := x.streamed(p.First); s != nil {
+		t, err = x.runStreamed(ctx, p, filter)
+		return t, s.Stages, err
+	}
+	t, err = x.operator(ctx, p, filter)
+	return t, 0, err
+}
+
+// streamed returns how stages behind an operator are to be run while events stream by, nil if they are not.
+func (x *Execution) streamed(op plan.Operator) *plan.Streamed {
+	if x.Knobs.NoShortcut || !x.byID() {
+		return nil
+	}
+	switch op := op.(type) {
+	case *plan.Session:
+		return op.Streamed
+	}
+	return nil
+}
+
+func (x *Execution) runStreamed(ctx context.Context, p *plan.Pipeline, filter *condition) (*table, error) {
+	return x.streamedSessions(ctx, p, p.First.(*plan.Session), filter)
+}
+
+func (x *Execution) operator(ctx context.Context, p *plan.Pipeline, filter *condition) (*table, error) {
 	switch op := p.First.(type) {
 	case *plan.Stats:
 		run := &statsRun{
@@ -104,6 +131,12 @@ func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *conditi
 		return x.facetsOf(ctx, p, op, filter)
 	case *plan.Events:
 		return x.events(ctx, p, op, filter)
+	case *plan.Gap:
+		t, err := x.events(ctx, p, &plan.Events{Limit: -1}, filter)
+		if err != nil {
+			return nil, err
+		}
+		return x.gaps(ctx, t)
 	case *plan.Session:
 		return x.storedSessions(ctx, p, op.Stage, filter, columnsNamed(p.Rest))
 	case *plan.Behaviour:

@@ -152,6 +152,7 @@ type statsWorker struct {
 	table   *groupTable
 	states  []aggregate
 	filters []*blockFilter // of the conditions, for the open segment
+	tests   []*rowTest     // instead of filters, where rows have computed columns
 	scratch scratch
 	pairs   *pairCounter // not nil: stands in for groups
 	subset  []uint16
@@ -176,6 +177,17 @@ func (p *statsPass) newWorker() (consumer, error) {
 		return nil, err
 	}
 	w.filters = make([]*blockFilter, len(p.conds))
+	if p.x.made != nil {
+		for _, e := range p.spec.conds {
+			t, err := p.x.newRowTest(e)
+			if err != nil {
+				return nil, err
+			}
+			w.tests = append(w.tests, t)
+		}
+		w.resize()
+		return w, nil
+	}
 	if w.countsOnly() {
 		w.pairs = &pairCounter{table: w.table}
 	}
@@ -200,6 +212,14 @@ func (w *statsWorker) open(v *view) error {
 			return err
 		}
 	}
+	for _, t := range w.tests {
+		if err := t.open(v); err != nil {
+			return err
+		}
+	}
+	if w.tests != nil {
+		return nil
+	}
 	for i, c := range w.pass.conds {
 		b, err := w.pass.x.bind(c, v)
 		if err != nil {
@@ -222,6 +242,11 @@ func (w *statsWorker) take(b *batch) error {
 		return err
 	}
 	w.resize()
+	return w.feed(b, groups)
+}
+
+// feed feeds the states with a batch.
+func (w *statsWorker) feed(b *batch, groups []uint32) error {
 	for i, s := range w.states {
 		if w.pass.spec.states[i].cond < 0 {
 			if err := s.update(b, groups); err != nil {
@@ -230,7 +255,13 @@ func (w *statsWorker) take(b *batch) error {
 		}
 	}
 	for c := range w.pass.conds {
-		if err := w.takeIf(c, b, groups); err != nil {
+		var err error
+		if w.tests != nil {
+			err = w.takeTested(c, b, groups)
+		} else {
+			err = w.takeIf(c, b, groups)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -322,19 +353,27 @@ func (p *statsPass) run(ctx context.Context, rng event.TimeRange, filter *condit
 	if err != nil {
 		return nil, err
 	}
-	first := workers[0].(*statsWorker)
+	var list []*statsWorker
 	for _, w := range workers {
-		w.(*statsWorker).flush()
+		list = append(list, w.(*statsWorker))
+	}
+	return p.join(ctx, list)
+}
+
+// join returns a worker that holds all that several do.
+func (p *statsPass) join(ctx context.Context, workers []*statsWorker) (*statsWorker, error) {
+	for _, w := range workers {
+		w.flush()
 	}
 	for _, w := range workers[1:] {
 		if err := p.x.Budget.Err(); err != nil {
 			return nil, err
 		}
-		if err := first.merge(ctx, w.(*statsWorker)); err != nil {
+		if err := workers[0].merge(ctx, w); err != nil {
 			return nil, err
 		}
 	}
-	return first, p.x.Budget.Err()
+	return workers[0], p.x.Budget.Err()
 }
 
 // bounded reports whether a range has a beginning, and an end.

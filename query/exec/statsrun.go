@@ -372,6 +372,16 @@ func (r *statsRun) table(ctx context.Context, windows []*window) (*table, error)
 
 // nameRows turns dense ids among the first columns into the names of users.
 func (x *Execution) nameRows(ctx context.Context, t *table, columns int) error {
+	if x.made != nil {
+		for i, row := range t.rows {
+			if err := interrupted(ctx, i); err != nil {
+				return err
+			}
+			if err := x.nameSessions(row.values[:columns]); err != nil {
+				return err
+			}
+		}
+	}
 	var ids []uint32
 	for c := range columns {
 		for _, row := range t.rows {

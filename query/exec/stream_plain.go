@@ -1,10 +1,14 @@
 package exec
 
-import "cairn/engine/segment"
+import (
+	"slices"
 
-// plain reports whether every row of the segment is in the stream, with a class that follows from its name:
+	"cairn/engine/segment"
+)
+
+// everyRow reports whether every row of the segment is in the stream, with a class that follows from its name:
 // rows are gathered then without listing them.
-func (c *streamCursor) plain() bool {
+func (c *streamCursor) everyRow() bool {
 	return c.filter.bound.full() && c.w.stream.whole && c.byCode != nil
 }
 
@@ -13,6 +17,7 @@ func (c *streamCursor) gatherPlain(view, first, last int) error {
 	w := c.w
 	out, starts, users := &w.chunk, c.source.starts, c.source.users
 	n := uint32(len(out.times)) - starts[first]
+	out.parts[view].row = starts[first]
 	size := c.source.reader.BlockRows()
 	for row, end := int(starts[first]), int(starts[last]); row < end; {
 		b := row / size
@@ -111,6 +116,32 @@ func (k *keyColumn) stretchGids(dst []uint32, b, from, to int) ([]uint32, error)
 	k.rows = rows
 	gids, err := k.gids(&batch{view: k.view, block: b, n: len(rows), sel: rows})
 	return append(dst, gids...), err
+}
+
+// part returns the positions [from, to) of the rows of a segment.
+func (c *chunk) part(view int) (from, to uint32) {
+	if view+1 < len(c.parts) {
+		return c.parts[view].from, c.parts[view+1].from
+	}
+	return c.parts[view].from, uint32(len(c.times))
+}
+
+// rowAt returns the row in its segment of the event at a position.
+func (c *chunk) rowAt(view int, at uint32) uint32 {
+	if p := c.parts[view]; p.row != noRow {
+		return p.row + at - p.from
+	}
+	return c.rows[at]
+}
+
+// place returns the position of an event of the chunk.
+func (c *chunk) place(ref eventRef) uint32 {
+	from, to := c.part(ref.view())
+	if p := c.parts[ref.view()]; p.row != noRow {
+		return from + uint32(ref.row()) - p.row
+	}
+	i, _ := slices.BinarySearch(c.rows[from:to], uint32(ref.row()))
+	return from + uint32(i)
 }
 
 // row returns the row in its segment of an event of a piece.

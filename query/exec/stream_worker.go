@@ -60,6 +60,13 @@ type chunk struct {
 	class []uint32
 	rows  []uint32 // in their segment
 	keys  [][]uint32
+	parts []chunkPart // by segment
+}
+
+// chunkPart is the part of a chunk that one segment gave: it ends where the next begins.
+type chunkPart struct {
+	from uint32
+	row  uint32 // as that of a piece
 }
 
 // piece is the part of a chunk that holds the events of one user in one segment.
@@ -190,7 +197,7 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 	for i := range c.keys {
 		c.keys[i] = c.keys[i][:0]
 	}
-	w.pieces = w.pieces[:0]
+	w.pieces, c.parts = w.pieces[:0], c.parts[:0]
 	w.first, w.done = from, nil
 	if w.ahead != nil && w.ahead.early(from, to) {
 		w.done = resizedBools(w.finished, int(to-from))
@@ -201,6 +208,7 @@ func (w *streamWorker) readChunk(ctx context.Context, from, to uint32) error {
 			return context.Cause(ctx)
 		}
 		before := len(w.pieces)
+		c.parts = append(c.parts, chunkPart{uint32(len(c.times)), noRow})
 		if err := cursor.gather(i, to); err != nil {
 			return err
 		}
@@ -688,7 +696,7 @@ func (c *streamCursor) gather(view int, to uint32) error {
 	if c.none || first == last {
 		return nil
 	}
-	if c.plain() {
+	if c.everyRow() {
 		return c.gatherPlain(view, first, last)
 	}
 	starts := c.source.starts

@@ -77,17 +77,6 @@ func (s userBits) and(o userBits) {
 	}
 }
 
-// andNot removes the members of another set.
-func (s userBits) andNot(o userBits) {
-	if s == nil || o == nil {
-		return
-	}
-	o = o[:len(s)]
-	for i := range s {
-		s[i] &^= o[i]
-	}
-}
-
 func (s userBits) count() int64 {
 	n := 0
 	for _, w := range s {

@@ -26,8 +26,8 @@ type Pipeline struct {
 	Explain bool
 }
 
-// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users, *Facets, *Session or
-// *Behaviour.
+// Operator is the first breaking stage of a pipeline: *Stats, *Events, *Users, *Facets, *Session, *Gap
+// or *Behaviour.
 type Operator interface{ operator() }
 
 // Stats groups and aggregates. Expressions are resolved.
@@ -58,7 +58,14 @@ type Users struct{}
 type Facets struct{ N int }
 
 // Session cuts the events of users, also some outside of the range, into sessions.
-type Session struct{ Stage *syntax.Session }
+type Session struct {
+	Stage *syntax.Session
+	// Streamed, if not nil, is another way to run the stages behind.
+	Streamed *Streamed
+}
+
+// Gap adds to events the time since the user's event before.
+type Gap struct{ Streamed *Streamed }
 
 // Behaviour is a behavioural stage: it sees the events of each user in the order of time, also some
 // outside of the range. Names in it are as written.
@@ -73,6 +80,7 @@ func (*Events) operator()    {}
 func (*Users) operator()     {}
 func (*Facets) operator()    {}
 func (*Session) operator()   {}
+func (*Gap) operator()       {}
 func (*Behaviour) operator() {}
 
 // IsBehaviour reports whether a stage looks at the events of each user in the order of time.
@@ -132,21 +140,11 @@ func Build(p *syntax.Pipeline, calendar *scalar.Calendar, now int64, fallback ev
 
 // pass takes a stage into the condition or the row, and reports whether it could.
 func (p *Pipeline) pass(s syntax.Stage) bool {
-	switch s := s.(type) {
-	case *syntax.Where:
+	if s, ok := s.(*syntax.Where); ok {
 		p.Filter = And(p.Filter, p.Row.Resolve(s.Cond))
-	case *syntax.Extend:
-		p.Row.extend(s)
-	case *syntax.Project:
-		p.Row.project(s)
-	case *syntax.Rename:
-		p.Row.rename(s)
-	case *syntax.Drop:
-		p.Row.drop(s)
-	default:
-		return false
+		return true
 	}
-	return true
+	return p.Row.pass(s)
 }
 
 func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
@@ -161,15 +159,17 @@ func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
 	}
 	switch s := stages[0].(type) {
 	case *syntax.Session:
-		return &Session{Stage: s}, stages[1:]
+		row := p.Row.clone()
+		row.session()
+		return &Session{s, streamed(row, stages[1:])}, stages[1:]
+	case *syntax.Gap:
+		row := p.Row.clone()
+		row.set(syntax.ColumnGap, madeColumn(syntax.ColumnGap))
+		return &Gap{streamed(row, stages[1:])}, stages[1:]
 	case *syntax.Stats:
-		op := p.stats(s.Keys, s.Aggs)
-		op.Fill = op.Time >= 0 && !filled(stages[1:]) && timeKeys(s.Keys) == 1
-		return op, stages[1:]
+		return p.Row.stats(stages), stages[1:]
 	case *syntax.Top:
-		op := p.stats(s.Keys, []syntax.Named{s.By})
-		op.Top = s.N
-		return op, stages[1:]
+		return p.Row.stats(stages), stages[1:]
 	case *syntax.Users:
 		return &Users{}, stages[1:]
 	case *syntax.Facets:
@@ -180,16 +180,32 @@ func (p *Pipeline) first(stages []syntax.Stage) (Operator, []syntax.Stage) {
 	return &Events{Limit: needed(stages)}, stages
 }
 
-func (p *Pipeline) resolve(list []syntax.Named) []syntax.Named {
+func (r *Row) resolve(list []syntax.Named) []syntax.Named {
 	out := make([]syntax.Named, len(list))
 	for i, n := range list {
-		out[i] = syntax.Named{Pos: n.Pos, Name: n.Name, Expr: p.Row.Resolve(n.Expr)}
+		out[i] = syntax.Named{Pos: n.Pos, Name: n.Name, Expr: r.Resolve(n.Expr)}
 	}
 	return out
 }
 
-func (p *Pipeline) stats(keys, aggs []syntax.Named) *Stats {
-	op := &Stats{Keys: p.resolve(keys), Aggs: p.resolve(aggs), Time: syntax.TimeKey(keys)}
+// stats plans the stats or top that stages begin with; nil if it is none.
+func (r *Row) stats(stages []syntax.Stage) *Stats {
+	if len(stages) == 0 {
+		return nil
+	}
+	var keys, aggs []syntax.Named
+	op := &Stats{}
+	switch s := stages[0].(type) {
+	case *syntax.Stats:
+		keys, aggs = s.Keys, s.Aggs
+		op.Fill = syntax.TimeKey(keys) >= 0 && !filled(stages[1:]) && timeKeys(keys) == 1
+	case *syntax.Top:
+		keys, aggs = s.Keys, []syntax.Named{s.By}
+		op.Top = s.N
+	default:
+		return nil
+	}
+	op.Keys, op.Aggs, op.Time = r.resolve(keys), r.resolve(aggs), syntax.TimeKey(keys)
 	if op.Time >= 0 {
 		op.Bin = keys[op.Time].Expr.(*syntax.Bin)
 	}

@@ -7,12 +7,15 @@ import (
 
 // Row is what the names of a pipeline mean at one place before its first breaking stage: an
 // expression over the stored event for each column that a stage made, and the event itself for the
-// rest. Expressions that a Row has resolved name event columns by ScopeRow and fields by
-// ScopeFields, and nothing else.
+// rest. Expressions that a Row has resolved name event columns by ScopeRow, fields by ScopeFields and,
+// behind session or gap, computed columns by ScopeMade, and nothing else.
 type Row struct {
 	made   []syntax.Named  // in the order of their making
 	hidden map[string]bool // dropped and renamed names
 	closed bool            // after project: no other name means anything
+	// sessions says that session.entry.FIELD and session.exit.FIELD are fields of a session's first and
+	// last event.
+	sessions bool
 }
 
 var absent = &syntax.Literal{}
@@ -76,6 +79,9 @@ func (r *Row) column(c *syntax.Column) syntax.Expr {
 	if i := r.index(c.Name); i >= 0 {
 		return r.made[i].Expr
 	}
+	if r.sessions && isSessionField(c.Name) {
+		return madeColumn(c.Name)
+	}
 	if r.closed || r.hidden[c.Name] {
 		return absent
 	}
@@ -115,11 +121,28 @@ func (r *Row) hide(name string) {
 }
 
 func (r *Row) clone() *Row {
-	c := &Row{made: append([]syntax.Named(nil), r.made...), closed: r.closed, hidden: map[string]bool{}}
+	c := &Row{made: append([]syntax.Named(nil), r.made...), closed: r.closed, sessions: r.sessions, hidden: map[string]bool{}}
 	for name := range r.hidden {
 		c.hidden[name] = true
 	}
 	return c
+}
+
+// pass applies a stage that changes the columns of each row by itself, and reports whether it is one.
+func (r *Row) pass(s syntax.Stage) bool {
+	switch s := s.(type) {
+	case *syntax.Extend:
+		r.extend(s)
+	case *syntax.Project:
+		r.project(s)
+	case *syntax.Rename:
+		r.rename(s)
+	case *syntax.Drop:
+		r.drop(s)
+	default:
+		return false
+	}
+	return true
 }
 
 // extend, project, rename and drop apply a stage.

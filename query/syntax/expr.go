@@ -28,6 +28,7 @@ const (
 	ScopeRow     Scope = iota // NAME: the row's columns; on event rows EventColumns, then the fields
 	ScopeFields               // fields.NAME: the event's field, also when a column hides it
 	ScopeProfile              // user.NAME: a profile property, as of now
+	ScopeMade                 // only in plans: a column computed from several events of a user
 )
 
 // Column is a name. Dotted names are joined: payload.action is "payload.action". Name has no
