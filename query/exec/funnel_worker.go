@@ -193,7 +193,8 @@ func (f *funnelWorker) unit(r *userRows) {
 	if s.At == syntax.AtAll {
 		step = 0
 	}
-	if s.Count != syntax.CountTotals && s.At == syntax.AtOne && step == 0 && f.r.p.steps[0].once() && !s.Open {
+	apart := s.Count == syntax.CountUsers || s.Count == syntax.CountSessions && f.r.top == nil
+	if apart && s.At == syntax.AtOne && step == 0 && f.r.p.steps[0].once() && !s.Open {
 		f.attempts(0, f.startGroup)
 		f.settle()
 		return
@@ -240,6 +241,9 @@ func (f *funnelWorker) variants(r *userRows, step int, all bool) {
 			return true
 		}
 		f.attempts(f.group(gids), nil)
+		if f.r.stage.Count == syntax.CountSessions {
+			f.settle() // a session in several folded groups counts several times
+		}
 	}
 	f.m.require = nil
 	f.settle()
