@@ -1,5 +1,5 @@
 # make test    everything that must hold before a change is merged
-# make bench   the whole-system benchmarks; writes its report to the terminal
+# make bench   the whole-system benchmarks; writes a report of each suite to the terminal
 # make build   bin/cairn, one static binary
 # make format  rewrites the Go files as gofumpt wants them
 
@@ -42,7 +42,8 @@ build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o bin/cairn ./cmd/cairn
 
 bench:
-	$(GO) run ./cmd/bench
+	$(GO) run ./cmd/bench shop
+	$(GO) run ./cmd/bench behaviour
 
 format:
 	$(GO) tool gofumpt -w $(FOLDERS)

@@ -74,3 +74,23 @@ func TestRun(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRunBehaviour asks every question of the other suite once; bursts are too rare for a small workload.
+func TestRunBehaviour(t *testing.T) {
+	s, err := Open("behaviour")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := Run(context.Background(), s, Options{Dir: t.TempDir(), Events: 20_000, Repeats: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Import != nil || len(report.Queries) != len(s.Queries) {
+		t.Errorf("import %+v, %d queries", report.Import, len(report.Queries))
+	}
+	for _, q := range report.Queries {
+		if q.Rows == 0 && !strings.HasPrefix(q.Name, "bursts") {
+			t.Errorf("query: %+v", q)
+		}
+	}
+}

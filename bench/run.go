@@ -209,7 +209,9 @@ func (r *runner) imports(ctx context.Context) error {
 		return err
 	}
 	m := &ImportReport{}
-	r.report.Import = m
+	if r.suite.Import != nil {
+		r.report.Import, m.Targets = m, r.suite.Import.Targets
+	}
 	stored := 0
 	err = ingest.Stream(ctx, file, ingest.Options{}, 0, func(result *ingest.Result) error {
 		if len(result.Rejects) > 0 {
@@ -269,9 +271,6 @@ func (r *runner) imports(ctx context.Context) error {
 	}
 	slices.Sort(opens)
 	m.OpenSeconds = opens[len(opens)/2].Seconds()
-	if r.suite.Import != nil {
-		m.Targets = r.suite.Import.Targets
-	}
 	return nil
 }
 

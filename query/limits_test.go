@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,13 @@ func TestExplain(t *testing.T) {
 	got, err := query.Run(context.Background(), src, `let big = pay{amount > 100} | users; pay{user in big} | stats count() | explain`, query.Options{})
 	if err != nil || len(got.Rows) < 10 || got.Columns[0].Name != "what" {
 		t.Fatalf("%v, %v", got, err)
+	}
+	e, err = query.Explain(context.Background(), src, `* | extend price = amount | funnel view -> pay{price > 7} by region | times`, query.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := e.Steps[0]; s.Operator != "funnel view -> pay{price > 7} within 7d by region" || !slices.Equal(s.Columns, []string{"amount", "time", "event", "region"}) {
+		t.Errorf("%+v", s)
 	}
 	none, err := query.Explain(context.Background(), src, `pay{order = "nothing like it"}`, query.Options{})
 	if err != nil || none.Steps[0].Segments != 0 || none.Steps[0].Rows != 0 {

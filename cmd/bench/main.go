@@ -1,8 +1,9 @@
 // Command bench measures import, appends, size and queries on this machine (package bench).
 //
-//	go run ./cmd/bench                    the whole suite, ten million events
+//	go run ./cmd/bench                    the main path: suite shop, ten million events
+//	go run ./cmd/bench behaviour          funnels, retention, paths and the like
 //	go run ./cmd/bench --events 1000000   a quick look
-//	go run ./cmd/bench --only funnel --json
+//	go run ./cmd/bench behaviour --only funnel --json
 package main
 
 import (

@@ -20,7 +20,7 @@ type demoCmd struct {
 }
 
 func (demoCmd) Help() string {
-	return `Loads a sample of a shop's mini program as cairn import would, and answers five questions as cairn
+	return `Loads a sample of a shop's mini program as cairn import would, and answers seven questions as cairn
 query would.
 
 Example:
@@ -37,6 +37,14 @@ var demoQuestions = []struct{ title, text string }{
 	{
 		"How many visit and buy, day by day?",
 		"* | stats users() as visitors, users(event = \"pay_success\") as buyers by bin(1d)\n  | extend rate = round(buyers / visitors, 3)",
+	},
+	{
+		"Where do they get lost on the way?",
+		"* | funnel app_open -> search -> view_item -> add_cart -> checkout -> pay_success within 1d",
+	},
+	{
+		"Do they come back?",
+		"* from 2025-06-01 to 2025-06-06\n  | retention first app_open -> app_open every 1d for 5",
 	},
 	{
 		"Which channel brings the money?",
@@ -92,6 +100,7 @@ func (cmd *demoCmd) Run(ctx context.Context, c *console) (err error) {
 	fmt.Fprintf(c.out, `
 Go on with the same events:
   %[1]s query --data %[2]s '* | facets 5'
+  %[1]s query --data %[2]s '* | paths from search max 4 top 20'
   %[1]s query --data %[2]s 'pay_success | stats sum(amount) by bin(1h) | sort sum_amount desc | limit 3'
   %[1]s explain --data %[2]s 'search{network = "wifi"} | stats count()'
   %[1]s serve --data %[2]s

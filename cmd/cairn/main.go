@@ -1,6 +1,6 @@
 // Command cairn loads events, asks questions of them and serves both over HTTP.
 //
-//	cairn demo                                            a sample, five questions, where to go on
+//	cairn demo                                            a sample, seven questions, where to go on
 //	cairn import --data DIR events.ndjson.gz              files to events
 //	cairn query  --data DIR 'pay_success last 7d | stats count() by bin(1d)'
 //	cairn serve  --data DIR                               the same over HTTP
@@ -33,7 +33,7 @@ type cli struct {
 	Export  exportCmd  `cmd:"" help:"Write stored events as NDJSON, lossless."`
 	Tenant  tenantCmd  `cmd:"" help:"List or drop tenants."`
 	Serve   serveCmd   `cmd:"" help:"Take events and answer queries over HTTP."`
-	Demo    demoCmd    `cmd:"" help:"Load a sample and answer five questions about it."`
+	Demo    demoCmd    `cmd:"" help:"Load a sample and answer seven questions about it."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

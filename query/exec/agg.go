@@ -129,7 +129,7 @@ func (a *usersAggregate) bound() int { return int(a.x.Source.UserCount()) + 1 }
 func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	bound := a.bound()
 	most := listMax(bound)
-	if len(a.sets) <= fewSets {
+	if len(a.sets) <= fewSets || a.x.made != nil && len(a.sets) <= 16*fewSets {
 		most = min(most, fewSets)
 	}
 	ids, err := b.users(a.buffer[:0])

@@ -86,11 +86,18 @@ func (a *histAggregate) finish(group uint32, _ *syntax.Agg) (event.Value, error)
 type edgesAggregate struct {
 	*input
 	edges  []event.Value
+	spans  []int64 // the edges, if they are durations
 	counts []int64 // len(edges) for each group
 }
 
 func (x *Execution) newEdges(in *input, edges []event.Value) *edgesAggregate {
-	return &edgesAggregate{input: in, edges: edges}
+	a := &edgesAggregate{input: in, edges: edges}
+	for _, e := range edges {
+		if e.Kind() == event.KindDuration {
+			a.spans = append(a.spans, e.AsInt())
+		}
+	}
+	return a
 }
 
 func (a *edgesAggregate) reset() { a.counts = emptied(a.counts) }
@@ -98,6 +105,14 @@ func (a *edgesAggregate) reset() { a.counts = emptied(a.counts) }
 func (a *edgesAggregate) resize(n int) { a.counts = extended(a.counts, n*len(a.edges)) }
 
 func (a *edgesAggregate) update(b *batch, groups []uint32) error {
+	n, ok, err := a.numbers(b)
+	if err != nil {
+		return err
+	}
+	if ok && n.kind == event.KindDuration && len(a.spans) == len(a.edges) {
+		a.addSpans(n, groups)
+		return nil
+	}
 	values, err := a.each(b)
 	if err != nil {
 		return err
@@ -106,6 +121,22 @@ func (a *edgesAggregate) update(b *batch, groups []uint32) error {
 		a.count(groupAt(groups, i), v)
 	}
 	return nil
+}
+
+// addSpans counts durations.
+func (a *edgesAggregate) addSpans(n numbers, groups []uint32) {
+	for i, nanos := range n.ints {
+		if n.ok != nil && !n.ok[i] {
+			continue
+		}
+		bucket := -1
+		for bucket+1 < len(a.spans) && a.spans[bucket+1] <= nanos {
+			bucket++
+		}
+		if bucket >= 0 {
+			a.counts[int(groupAt(groups, i))*len(a.edges)+bucket]++
+		}
+	}
 }
 
 func (a *edgesAggregate) count(group uint32, v event.Value) {

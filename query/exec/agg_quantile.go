@@ -15,10 +15,10 @@ import (
 type quantileAggregate struct {
 	*input
 	states  []quantileState
-	spans   [2]map[uint32][]int64 // durations and times, which are rare, by group
-	qs      []float64             // all that are asked for
-	done    map[uint32][]float64  // by group: the values of qs
-	size    int                   // bytes that the budget knows of
+	spans   [2][][]int64         // durations and times, by group
+	qs      []float64            // all that are asked for
+	done    map[uint32][]float64 // by group: the values of qs
+	size    int                  // bytes that the budget knows of
 	account account
 }
 
@@ -78,6 +78,9 @@ func (a *quantileAggregate) update(b *batch, groups []uint32) error {
 			}
 			a.states[groupAt(groups, i)].add(f)
 		}
+	case ok:
+		a.addSpans(n, groups)
+		return nil
 	case a.kind == inputCodes && len(a.small) > 0:
 		codes, err := a.codes(b)
 		if err != nil {
@@ -139,10 +142,25 @@ func (a *quantileAggregate) addValue(group uint32, v event.Value) {
 }
 
 func (a *quantileAggregate) addSpan(which int, group uint32, nanos ...int64) {
-	if a.spans[which] == nil {
-		a.spans[which] = map[uint32][]int64{}
-	}
+	a.spans[which] = extended(a.spans[which], int(group)+1)
 	a.spans[which][group] = append(a.spans[which][group], nanos...)
+}
+
+// addSpans adds the durations or times of a batch.
+func (a *quantileAggregate) addSpans(n numbers, groups []uint32) {
+	which := 0
+	if n.kind == event.KindTime {
+		which = 1
+	}
+	a.spans[which] = extended(a.spans[which], len(a.states))
+	spans := a.spans[which]
+	for i, nanos := range n.ints {
+		if n.ok == nil || n.ok[i] {
+			list := &spans[groupAt(groups, i)]
+			*list = append(*list, nanos)
+		}
+	}
+	a.account.add(8 * len(n.ints))
 }
 
 func (a *quantileAggregate) add(group uint32, row rowValue) {
@@ -154,8 +172,8 @@ func (a *quantileAggregate) merge(other aggregate, from, to uint32) {
 	o := other.(*quantileAggregate)
 	a.states[to].merge(&o.states[from])
 	for which, spans := range o.spans {
-		if list := spans[from]; len(list) > 0 {
-			a.addSpan(which, to, list...)
+		if int(from) < len(spans) && len(spans[from]) > 0 {
+			a.addSpan(which, to, spans[from]...)
 		}
 	}
 }
@@ -164,9 +182,10 @@ func (a *quantileAggregate) finish(group uint32, spec *syntax.Agg) (event.Value,
 	state := &a.states[group]
 	if state.empty() {
 		for which, kind := range []event.Kind{event.KindDuration, event.KindTime} {
-			if list := a.spans[which][group]; len(list) > 0 {
-				slices.Sort(list)
+			if int(group) < len(a.spans[which]) && len(a.spans[which][group]) > 0 {
+				list := a.spans[which][group]
 				return scalar.Interpolate(len(list), spec.Q, func(i int) event.Value {
+					selectInt(list, i)
 					return event.FromBits(kind, uint64(list[i]), "")
 				}), nil
 			}

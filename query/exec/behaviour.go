@@ -81,6 +81,17 @@ type groupSet struct {
 	buffer  []byte
 }
 
+// reset forgets all groups.
+func (g *groupSet) reset() {
+	for _, key := range g.keys {
+		if len(key) == 1 {
+			g.single[key[0]] = 0
+		}
+	}
+	clear(g.numbers)
+	g.keys = g.keys[:0]
+}
+
 // group returns the number of the group with these numbers of values; fresh says that it is new.
 func (g *groupSet) group(gids []uint32) (group uint32, fresh bool) {
 	if len(gids) == 1 {

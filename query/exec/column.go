@@ -132,7 +132,7 @@ func (b *batch) row(i int) int {
 
 // times appends the time of every selected row to dst.
 func (b *batch) times(dst []int64) ([]int64, error) {
-	if b.view == nil {
+	if b.made != nil {
 		return b.made.times(dst, b), nil
 	}
 	vector, err := b.view.reader.Time().Block(b.block)
@@ -144,11 +144,11 @@ func (b *batch) times(dst []int64) ([]int64, error) {
 
 // users appends the dense user id of every selected row to dst.
 func (b *batch) users(dst []uint32) ([]uint32, error) {
-	if b.view == nil {
-		if b.sessions == nil {
-			return append(dst, b.made.users()[:b.n]...), nil
-		}
+	switch {
+	case b.sessions != nil:
 		return picked(dst, b.made.users(), b.sessions), nil
+	case b.view == nil:
+		return append(dst, b.made.users()[:b.n]...), nil
 	}
 	if b.sel != nil && len(b.sel) < b.view.reader.BlockRows()/4 {
 		return b.view.reader.AppendRowUsers(dst, b.block, b.sel)

@@ -179,13 +179,27 @@ func (x *Execution) columnsOf(p *plan.Pipeline) []columnRef {
 	for _, n := range p.Row.Made() {
 		add(n.Expr)
 	}
-	if s, ok := p.First.(*plan.Stats); ok {
+	switch s := p.First.(type) {
+	case *plan.Stats:
 		for _, n := range s.Keys {
 			add(n.Expr)
 		}
 		for _, n := range s.Aggs {
 			add(n.Expr)
 		}
+	case *plan.Gap:
+		add(&syntax.Column{Name: syntax.ColumnTime})
+	case *plan.Session:
+		add(&syntax.Column{Name: syntax.ColumnTime})
+		add(&syntax.Column{Name: syntax.ColumnEvent})
+	case *plan.Behaviour:
+		add(&syntax.Column{Name: syntax.ColumnTime})
+		for _, selector := range syntax.Selectors(s.Stage) {
+			if e := plan.StepSelector(selector, p.Row); e != nil {
+				add(e)
+			}
+		}
+		syntax.Exprs(s.Stage, func(e syntax.Expr) { add(p.Row.Resolve(e)) })
 	}
 	return list
 }
@@ -215,11 +229,11 @@ func describe(op plan.Operator) string {
 		}
 		return "events"
 	case *plan.Session:
-		return "session"
+		return syntax.StageString(op.Stage)
 	case *plan.Gap:
 		return "gap"
 	case *plan.Behaviour:
-		return op.Stage.Keyword()
+		return syntax.StageString(op.Stage)
 	}
 	return "?"
 }

@@ -267,7 +267,7 @@ func (f *tableFeed) run(ctx context.Context, spec *streamSpec, newConsumer func(
 		}
 	}
 	s.classes.class(make([]uint64, s.words()))
-	w, err := s.newWorker()
+	w, err := s.newWorker(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -464,7 +464,7 @@ func (s *stream) runSorted(ctx context.Context, by []syntax.Expr, newConsumer fu
 	g.sort(n)
 	var workers []*streamWorker
 	for range max(1, min(x.Workers, len(g.times)/smallRows+1)) {
-		w, err := s.newWorker()
+		w, err := s.newWorker(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -100,6 +100,9 @@ func (r *funnelRun) compile() {
 	for _, n := range s.By {
 		r.by = append(r.by, spec.column(n.Expr))
 	}
+	if r.p.parts = r.p.hold; s.At == syntax.AtAll && !s.Open {
+		r.p.parts = slices.Concat(r.p.hold, r.by)
+	}
 	for _, n := range s.Sums {
 		r.sums = append(r.sums, spec.exactColumn(n.Expr.(*syntax.Agg).X))
 	}

@@ -25,15 +25,12 @@ type best struct {
 	covers   []bool
 }
 
-// attempts makes the attempts of the unit for a group, or for the group that groupOf says of each start.
+// attempts makes the attempts of the unit for a group, or for the group that groupOf says of each start, each
+// for itself.
 func (f *funnelWorker) attempts(group uint32, groupOf func(start int) uint32) {
-	if f.r.stage.Count == syntax.CountTotals {
-		f.totals(group)
-		return
-	}
 	r := f.m.r
 	for start := range r.len() {
-		if !f.r.rng.Contains(r.times[start]) {
+		if !f.r.rng.Contains(r.times[start]) || f.m.stopped != nil {
 			continue
 		}
 		if f.r.stage.Open {
@@ -101,8 +98,8 @@ func (f *funnelWorker) hopeless(b *best, start int) bool {
 	if !b.ok || f.r.stage.Latest {
 		return false
 	}
-	last := len(f.r.p.steps) - 1
-	if b.furthest == last && f.r.p.optionals == 0 {
+	all := b.taken == b.furthest+1 // no attempt that gets as far takes more steps
+	if b.furthest == len(f.r.p.steps)-1 && all {
 		return true
 	}
 	if f.plain != nil && f.plain.can() {
@@ -110,7 +107,8 @@ func (f *funnelWorker) hopeless(b *best, start int) bool {
 	}
 	f.m.build()
 	deadline := min(f.r.p.deadline(f.m.r.times[start]), f.m.end)
-	return f.m.bound(start, 0, deadline) <= b.furthest && f.r.p.optionals == 0
+	bound := f.m.bound(start, 0, deadline)
+	return bound < b.furthest || bound == b.furthest && all
 }
 
 // compete lets the attempt at hand compete for its group and bucket.
@@ -213,60 +211,84 @@ func (f *funnelWorker) settle() {
 	}
 }
 
-// totals makes the attempts of the unit one after the other.
-func (f *funnelWorker) totals(group uint32) {
+// totals makes the attempts of the unit for a group, or for that of their start, one after the other. starts are the events that may begin
+// one, nil for all. With values held, each combination of them has attempts of its own.
+func (f *funnelWorker) totals(group uint32, groupOf func(start int) uint32, starts []int32) {
 	m, r := f.m, f.m.r
 	m.build()
-	m.used = resizedBools(f.used, r.len())
-	f.used = m.used
-	if f.freeAt == nil {
-		f.freeAt = map[string]int64{}
+	if len(f.used) < r.len() {
+		f.used, f.turn = make([]uint32, 2*r.len()), 0
 	}
-	clear(f.freeAt)
-	held := make([]byte, 0, 16)
-	free, ended := int64(0), false
-	for start := range r.len() {
+	f.turn++
+	m.used, m.turn = f.used, f.turn
+	f.free = resizedFree(f.free, max(1, len(m.partIDs.keys)))
+	n := len(starts)
+	if starts == nil {
+		n = r.len()
+	}
+	for i := range n {
+		start := i
+		if starts != nil {
+			start = int(starts[i])
+		}
 		at := r.times[start]
-		if !f.r.rng.Contains(at) || m.used[start] || len(f.r.p.hold) == 0 && ended && at < free {
+		if !f.r.rng.Contains(at) || m.taken(start) || m.stopped != nil {
 			continue
 		}
-		if len(f.r.p.hold) > 0 {
-			held = held[:0]
-			for _, k := range f.r.p.hold {
-				gid := r.keys[k][start]
-				held = append(held, byte(gid), byte(gid>>8), byte(gid>>16), byte(gid>>24))
-			}
-			if free, ok := f.freeAt[string(held)]; ok && at < free {
+		free := &f.free[0]
+		if len(f.r.p.parts) > 0 {
+			if m.partOf[start] < 0 {
 				continue
 			}
+			free = &f.free[m.partOf[start]]
 		}
-		if !f.startTotal(start) {
+		if free.ended && at < free.at || !f.startTotal(start) {
 			continue
 		}
 		for _, e := range f.try.events {
-			m.used[e] = true
+			m.used[e] = m.turn
 		}
-		free, ended = f.end(), true
-		if len(f.r.p.hold) > 0 {
-			f.freeAt[string(held)] = free
-		}
+		free.at, free.ended = f.end(), true
 		if m.spoilt(&f.try) {
 			continue
 		}
-		if f.r.bins != nil {
-			f.trend(group, f.bucket(at), &f.try)
-			continue
+		if groupOf != nil {
+			group = groupOf(start)
 		}
-		b := best{key: bestKey{group: group}, ok: true, furthest: f.try.furthest}
-		b.a = f.try
-		for _, e := range f.try.at {
-			if e >= 0 {
-				b.taken++
-			}
-		}
-		f.count(&b)
+		f.countTotal(group, at)
 	}
 	m.used = nil
+}
+
+// freeFrom is from when on the next attempt may start.
+type freeFrom struct {
+	at    int64
+	ended bool // there was one before
+}
+
+func resizedFree(s []freeFrom, n int) []freeFrom {
+	if cap(s) < n {
+		return make([]freeFrom, n, 2*n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
+
+// countTotal counts the attempt at hand, which starts at some time.
+func (f *funnelWorker) countTotal(group uint32, at int64) {
+	if f.r.bins != nil {
+		f.trend(group, f.bucket(at), &f.try)
+		return
+	}
+	b := best{key: bestKey{group: group}, ok: true, furthest: f.try.furthest}
+	b.a = f.try
+	for _, e := range f.try.at {
+		if e >= 0 {
+			b.taken++
+		}
+	}
+	f.count(&b)
 }
 
 // startTotal finds the best attempt that starts at an event.
@@ -313,7 +335,7 @@ func (f *funnelWorker) end() int64 {
 			continue
 		}
 		if from := a.firstTaken(e.from); from >= 0 {
-			if at := m.excludedAfter(e, int(a.start), m.r.times[from]); at <= a.deadline {
+			if at := m.excludedAfter(e, int(a.start), m.r.times[from]); at != noLimit && at <= a.deadline {
 				end = min(end, at)
 			}
 		}

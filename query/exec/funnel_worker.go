@@ -22,17 +22,17 @@ type funnelWorker struct {
 	try     attempt
 	bests   []best // of the unit at hand
 	byGroup map[bestKey]int
-	free    []*best
 	listed  map[uint32]*funnelListed // by group: the user at hand in a view of users
 	part    userRows
-	used    []bool
-	freeAt  map[string]int64
+	used    []uint32 // by event: the turn of totals in which it was taken
+	turn    uint32
+	free    []freeFrom // by part
 	gids    []uint32
 }
 
 func (r *funnelRun) newWorker(w *streamWorker) *funnelWorker {
 	f := &funnelWorker{r: r, w: w, other: -1, byGroup: map[bestKey]int{}, listed: map[uint32]*funnelListed{}}
-	f.m = newMatcher(r.p, &w.stream.classes, len(r.spec.selectors))
+	f.m = newMatcher(r.p, w, len(r.spec.selectors))
 	f.m.precise = len(r.sums) > 0 || r.stage.Count == syntax.CountTotals
 	if r.p.plain && !r.stage.Open {
 		f.plain = newPlainMatcher(f.m)
@@ -129,7 +129,7 @@ func (f *funnelWorker) user(r *userRows) error {
 		f.unit(r)
 	}
 	f.list(r.user)
-	return nil
+	return f.m.stopped
 }
 
 // sessions takes the sessions of a user as units.
@@ -174,32 +174,35 @@ func (f *funnelWorker) unit(r *userRows) {
 		f.plain.reset(r)
 	}
 	s := f.r.stage
-	if len(f.r.by) == 0 {
+	switch {
+	case len(f.r.by) == 0:
 		if len(f.groups) == 0 {
 			f.groups = append(f.groups, f.r.newGroup())
 		}
-		f.attempts(0, nil)
-		f.settle()
-		return
-	}
-	switch s.At {
-	case syntax.AtFirst, syntax.AtLast:
+		f.make(0, nil, nil)
+	case s.At == syntax.AtFirst || s.At == syntax.AtLast:
 		f.extremes(r, s.At == syntax.AtLast)
-		f.attempts(f.group(f.gids), nil)
-		f.settle()
+		f.make(f.group(f.gids), nil, nil)
+	case s.Count == syntax.CountSessions && f.r.top != nil || s.Open:
+		f.variants(r)
+	case s.At == syntax.AtAll:
+		f.make(0, f.startGroup, nil)
+	case s.AtStep <= 1 && f.r.p.steps[0].once() && s.Count != syntax.CountTotals:
+		f.make(0, f.startGroup, nil)
+	default:
+		f.variants(r)
+	}
+	f.settle()
+}
+
+// make makes the attempts of the unit for a group, or for the group that groupOf says of each start. starts
+// are the events that may begin one where each is counted; nil for all.
+func (f *funnelWorker) make(group uint32, groupOf func(start int) uint32, starts []int32) {
+	if f.r.stage.Count == syntax.CountTotals {
+		f.totals(group, groupOf, starts)
 		return
 	}
-	step := max(s.AtStep, 1) - 1
-	if s.At == syntax.AtAll {
-		step = 0
-	}
-	apart := s.Count == syntax.CountUsers || s.Count == syntax.CountSessions && f.r.top == nil
-	if apart && s.At == syntax.AtOne && step == 0 && f.r.p.steps[0].once() && !s.Open {
-		f.attempts(0, f.startGroup)
-		f.settle()
-		return
-	}
-	f.variants(r, step, s.At == syntax.AtAll)
+	f.attempts(group, groupOf)
 }
 
 // once reports whether the step takes one event.
@@ -213,10 +216,38 @@ func (f *funnelWorker) startGroup(start int) uint32 {
 	return f.group(f.gids)
 }
 
-// variants runs the funnel for every value of the breakdown on the events of a step.
-func (f *funnelWorker) variants(r *userRows, step int, all bool) {
+// variant is one value of a breakdown and the events of its step that have it.
+type variant struct {
+	gids   []uint32
+	events []int32
+}
+
+// variants runs the funnel for every value of the breakdown on the events of its step.
+func (f *funnelWorker) variants(r *userRows) {
+	all := f.r.stage.At == syntax.AtAll
+	step := max(f.r.stage.AtStep, 1) - 1
+	once := f.r.p.steps[step].once() && !f.r.stage.Open
+	for _, v := range f.variantsOf(r, step) {
+		f.m.require = func(k, e int) bool { return k != step && !all || f.has(r, e, v.gids) }
+		var starts []int32
+		switch {
+		case once && step == 0:
+			starts = v.events
+		case once:
+			f.m.only, f.m.onlyStep = v.events, step
+		}
+		f.make(f.group(v.gids), nil, starts)
+		if f.r.stage.Count == syntax.CountSessions {
+			f.settle() // a session in several folded groups counts several times
+		}
+	}
+	f.m.require, f.m.only = nil, nil
+}
+
+// variantsOf returns the values of the breakdown on the events of a step.
+func (f *funnelWorker) variantsOf(r *userRows, step int) []variant {
 	var seen groupSet
-	var list [][]uint32
+	var list []variant
 	for i := range r.len() {
 		if step == 0 && !f.r.rng.Contains(r.times[i]) || !f.within(r.times[i]) || !f.serves(i, step) {
 			continue
@@ -224,29 +255,23 @@ func (f *funnelWorker) variants(r *userRows, step int, all bool) {
 		for k, c := range f.r.by {
 			f.gids[k] = r.keys[c][i]
 		}
-		if _, fresh := seen.group(f.gids); fresh {
-			list = append(list, slices.Clone(f.gids))
+		n, fresh := seen.group(f.gids)
+		if fresh {
+			list = append(list, variant{gids: slices.Clone(f.gids)})
+		}
+		list[n].events = append(list[n].events, int32(i))
+	}
+	return list
+}
+
+// has reports whether an event has a value of the breakdown.
+func (f *funnelWorker) has(r *userRows, event int, gids []uint32) bool {
+	for i, c := range f.r.by {
+		if r.keys[c][event] != gids[i] {
+			return false
 		}
 	}
-	for _, gids := range list {
-		f.m.require = func(k, e int) bool {
-			if k != step && !all {
-				return true
-			}
-			for i, c := range f.r.by {
-				if r.keys[c][e] != gids[i] {
-					return false
-				}
-			}
-			return true
-		}
-		f.attempts(f.group(gids), nil)
-		if f.r.stage.Count == syntax.CountSessions {
-			f.settle() // a session in several folded groups counts several times
-		}
-	}
-	f.m.require = nil
-	f.settle()
+	return true
 }
 
 // within reports whether an event can be in an attempt.

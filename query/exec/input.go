@@ -34,17 +34,19 @@ type input struct {
 
 // inputView is what an input knows of a segment.
 type inputView struct {
-	view     *view
-	quarters bool // inputBins: the buckets are quarters of an hour, see quarters.go
-	kind     inputKind
-	value    event.Value         // inputConst
-	column   *segment.Column     // inputCodes, inputNumbers, inputBins
-	dict     *segment.Dictionary // inputCodes
-	starts   []int64             // inputBins: the buckets of the segment
-	memo     []event.Value       // inputCodes: by code+1, if known
-	known    []bool
-	byCode   []uint32 // of a keyColumn
-	small    []int32  // of a quantileAggregate
+	view      *view
+	quarters  bool // inputBins: the buckets are quarters of an hour, see quarters.go
+	kind      inputKind
+	value     event.Value         // inputConst
+	column    *segment.Column     // inputCodes, inputNumbers, inputBins
+	dict      *segment.Dictionary // inputCodes
+	starts    []int64             // inputBins: the buckets of the segment
+	memo      []event.Value       // inputCodes: by code+1, if known
+	known     []bool
+	last      *segment.Vector // of the column, that of lastBlock
+	lastBlock int
+	byCode    []uint32 // of a keyColumn
+	small     []int32  // of a quantileAggregate
 }
 
 type inputKind uint8
@@ -95,7 +97,7 @@ func (in *input) open(v *view) error {
 		in.inputView = &inputView{}
 		in.kept[v] = in.inputView
 	}
-	in.view = v
+	in.view, in.last = v, nil
 	in.memo, in.known = nil, nil
 	in.kind, in.quarters = inputRows, false
 	p := in.program
@@ -196,10 +198,21 @@ func (in *input) openBins() error {
 	return nil
 }
 
+// vector returns a block of the column.
+func (in *input) vector(block int) (*segment.Vector, error) {
+	if in.last != nil && in.lastBlock == block {
+		return in.last, nil
+	}
+	var err error
+	in.lastBlock = block
+	in.last, err = in.column.Block(block)
+	return in.last, err
+}
+
 // codes returns the dictionary codes of a batch, AbsentCode where there is none. The slice is valid
 // until the next call.
 func (in *input) codes(b *batch) ([]uint32, error) {
-	vector, err := in.column.Block(b.block)
+	vector, err := in.vector(b.block)
 	if err != nil {
 		return nil, err
 	}
@@ -234,7 +247,7 @@ func (in *input) codeValue(code uint32) event.Value {
 // binCodes returns the number in starts of the bucket of every row. Rows outside of the buckets,
 // which the filter has not let through, get a bucket nearby.
 func (in *input) binCodes(b *batch) ([]uint32, error) {
-	vector, err := in.column.Block(b.block)
+	vector, err := in.vector(b.block)
 	if err != nil {
 		return nil, err
 	}
@@ -289,7 +302,7 @@ func (in *input) each(b *batch) ([]event.Value, error) {
 			out[i] = in.binValue(c)
 		}
 	case inputNumbers:
-		vector, err := in.column.Block(b.block)
+		vector, err := in.vector(b.block)
 		if err != nil {
 			return nil, err
 		}
@@ -358,7 +371,7 @@ func (in *input) numbers(b *batch) (n numbers, ok bool, err error) {
 	if in.kind != inputNumbers {
 		return n, false, nil
 	}
-	vector, err := in.column.Block(b.block)
+	vector, err := in.vector(b.block)
 	if err != nil {
 		return n, false, err
 	}

@@ -170,7 +170,7 @@ func (k *keyColumn) gid(code uint32) uint32 {
 
 // blockGids is gids of a whole block in which every row has a value: runs are written as such.
 func (k *keyColumn) blockGids(b *batch) (out []uint32, ok bool, err error) {
-	v, err := k.column.Block(b.block)
+	v, err := k.vector(b.block)
 	if err != nil || v.Present != nil {
 		return nil, false, err
 	}

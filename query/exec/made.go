@@ -29,9 +29,9 @@ func (m *madeNames) number(name string) int {
 type madeSource interface {
 	// column returns a column by its number; it is valid until the next chunk.
 	column(number int) (*madeColumn, error)
-	// users returns the user of every session.
+	// users returns the user of every session; nil where there are no sessions.
 	users() []uint32
-	// times appends the time of the row that stands for each session of a batch.
+	// times appends the time of every row of a batch, for a session that of its last event.
 	times(dst []int64, b *batch) []int64
 	// named puts the values of a special column into it.
 	named(c *madeColumn) error
@@ -66,10 +66,15 @@ const (
 
 // index returns where a column has the value for a row of a batch.
 func (c *madeColumn) index(b *batch, i int) int {
-	switch {
-	case c.byEvent:
+	if c.byEvent {
 		return int(b.places[i])
-	case b.sessions != nil:
+	}
+	return b.session(i)
+}
+
+// session returns the session of a row.
+func (b *batch) session(i int) int {
+	if b.sessions != nil {
 		return int(b.sessions[i])
 	}
 	return i
@@ -152,7 +157,7 @@ func (s *subBatch) of(b *batch, indices []uint32) *batch {
 }
 
 // picked appends the elements of a list with these indices.
-func picked(dst, list, indices []uint32) []uint32 {
+func picked[T any](dst, list []T, indices []uint32) []T {
 	for _, i := range indices {
 		dst = append(dst, list[i])
 	}

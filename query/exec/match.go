@@ -57,7 +57,7 @@ func (x *Execution) matches(ctx context.Context, f feed, s *syntax.Match, view s
 	}
 	r.spec.refs = len(r.named) > 0
 	workers, err := f.run(ctx, r.spec, func(w *streamWorker) (streamConsumer, error) {
-		return &matchWorker{r: r, w: w, m: newMatcher(r.p, &w.stream.classes, len(r.spec.selectors)), account: account{budget: x.Budget, purpose: "matches"}}, nil
+		return &matchWorker{r: r, w: w, m: newMatcher(r.p, w, len(r.spec.selectors)), account: account{budget: x.Budget, purpose: "matches"}}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -85,7 +85,8 @@ type matchWorker struct {
 	w       *streamWorker
 	m       *matcher
 	a       attempt
-	used    []bool
+	used    []uint32 // by event: the turn of the user in whose matches it is
+	turn    uint32
 	found   foundMatches
 	account account
 }
@@ -100,25 +101,28 @@ func (w *matchWorker) user(r *userRows) error {
 	}
 	m.build()
 	if !w.r.stage.Next {
-		w.used = resizedBools(w.used, r.len())
-		m.used = w.used
+		if len(w.used) < r.len() {
+			w.used, w.turn = make([]uint32, 2*r.len()), 0
+		}
+		w.turn++
+		m.used, m.turn = w.used, w.turn
 	}
 	var end int64
 	any := false
 	for start := range r.len() {
 		at := r.times[start]
-		if !rng.Contains(at) || any && !w.r.stage.Next && at < end || !m.match(start, &w.a) {
+		if m.stopped != nil || m.taken(start) || !rng.Contains(at) || any && !w.r.stage.Next && at < end || !m.match(start, &w.a) {
 			continue
 		}
 		any = true
 		end = w.keep(r)
 		if m.used != nil {
 			for _, e := range w.a.events {
-				m.used[e] = true
+				m.used[e] = m.turn
 			}
 		}
 	}
-	return nil
+	return m.stopped
 }
 
 // keep notes the match at hand and returns the time of its last event.

@@ -12,7 +12,8 @@ type matcher struct {
 	r       *userRows
 	end     int64                      // chains have no event after this instant, whatever the window
 	require func(step, event int) bool // nil: any
-	used    []bool                     // events that are no longer to be had; nil: none
+	used    []uint32                   // by event: the turn in which it was taken; nil: none was
+	turn    uint32                     // those of other turns are free
 	precise bool                       // it matters which of simultaneous events a chain has
 
 	sets  [][]uint64 // by class
@@ -24,12 +25,88 @@ type matcher struct {
 	firstOf []int32 // by event: the first event of its instant
 	nextOf  []int32 // by event: the first event of the next instant
 
+	// Where values are to be the same in all steps, events are in parts that share them; lists of the part are
+	// then what steps are looked up in.
+	partOf    []int32 // by event; -1 where it lacks a value that is held
+	partLists [][]int32
+	partIDs   groupSet
+
+	// only, if not nil, are the events that serve step onlyStep.
+	only     []int32
+	onlyStep int
+
+	interrupt func() error // why the query is to end
+	stopped   error        // it is: nothing more is found
+	work      int
+	remembers int // places that search has room for
+	account   *account
+
 	search search
 }
 
-// selectorsMax says how many selectors of the stream the pattern names.
-func newMatcher(p *pattern, classes *classTable, selectors int) *matcher {
-	return &matcher{p: p, classes: classes, end: math.MaxInt64, lists: make([][]int32, selectors)}
+// workStep is how many events a search tries between two looks at whether the query is to end.
+const workStep = 1 << 12
+
+// stop reports whether the query is to end. It is asked for every event that a search tries.
+func (m *matcher) stop() bool {
+	if m.work++; m.work%workStep == 0 && m.stopped == nil && m.interrupt != nil {
+		if n := len(m.search.failed); n > m.remembers && m.account != nil {
+			m.account.add(searchPlaceBytes * (n - m.remembers))
+			m.remembers = n
+		}
+		m.stopped = m.interrupt()
+	}
+	return m.stopped != nil
+}
+
+// list returns the events that match a selector and may be in a chain with a first one.
+func (m *matcher) list(first, selector int) []int32 {
+	if len(m.p.parts) == 0 {
+		return m.lists[selector]
+	}
+	return m.partLists[int(m.partOf[first])*len(m.lists)+selector]
+}
+
+// divide puts the events into parts.
+func (m *matcher) divide() {
+	n := m.r.len()
+	m.partOf = resized(m.partOf, n)
+	m.partIDs.reset()
+	gids := make([]uint32, len(m.p.parts))
+	for i := range n {
+		if !m.holds(i) {
+			m.partOf[i] = -1
+			continue
+		}
+		for k, c := range m.p.parts {
+			gids[k] = m.r.keys[c][i]
+		}
+		part, _ := m.partIDs.group(gids)
+		m.partOf[i] = int32(part)
+	}
+	want := len(m.partIDs.keys) * len(m.lists)
+	for len(m.partLists) < want {
+		m.partLists = append(m.partLists, nil)
+	}
+	for i := range m.partLists[:want] {
+		m.partLists[i] = m.partLists[i][:0]
+	}
+	for selector, list := range m.lists {
+		for _, e := range list {
+			if part := m.partOf[e]; part >= 0 {
+				at := int(part)*len(m.lists) + selector
+				m.partLists[at] = append(m.partLists[at], e)
+			}
+		}
+	}
+}
+
+// newMatcher makes the matcher of a worker of a stream with so many selectors.
+func newMatcher(p *pattern, w *streamWorker, selectors int) *matcher {
+	return &matcher{
+		p: p, classes: &w.stream.classes, end: math.MaxInt64, lists: make([][]int32, selectors),
+		interrupt: w.interrupt, account: &account{budget: w.x.Budget, purpose: "chains"},
+	}
 }
 
 // reset turns to another unit.
@@ -56,6 +133,9 @@ func (m *matcher) build() {
 				m.lists[s] = append(m.lists[s], int32(i))
 			}
 		}
+	}
+	if len(m.p.parts) > 0 {
+		m.divide()
 	}
 	times := m.r.times
 	m.ties = false
@@ -123,8 +203,11 @@ func (m *matcher) startsAt(event, step int) bool {
 
 // free reports whether an event may serve a step as far as nothing but the two is looked at.
 func (m *matcher) free(step, event int) bool {
-	return (m.used == nil || !m.used[event]) && (m.require == nil || m.require(step, event))
+	return !m.taken(event) && (m.require == nil || m.require(step, event))
 }
+
+// taken reports whether an event is no longer to be had.
+func (m *matcher) taken(event int) bool { return m.used != nil && m.used[event] == m.turn }
 
 // holds reports whether an event has all values that are to be held.
 func (m *matcher) holds(event int) bool {
@@ -136,14 +219,9 @@ func (m *matcher) holds(event int) bool {
 	return true
 }
 
-// sameHeld reports whether an event carries what the first one does.
-func (m *matcher) sameHeld(first, event int) bool {
-	for _, k := range m.p.hold {
-		if m.r.keys[k][event] != m.r.keys[k][first] {
-			return false
-		}
-	}
-	return true
+// together reports whether two events may be in one chain as far as values are to be the same.
+func (m *matcher) together(first, event int) bool {
+	return len(m.p.parts) == 0 || m.partOf[first] == m.partOf[event]
 }
 
 // excludedAfter returns the time of the first event after an instant that matches an exclusion, noLimit if
@@ -195,7 +273,7 @@ func (m *matcher) spoilt(a *attempt) bool {
 			if excluded < m.r.times[to] {
 				return true
 			}
-		} else if excluded <= a.deadline {
+		} else if excluded != noLimit && excluded <= a.deadline {
 			return true
 		}
 	}

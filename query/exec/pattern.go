@@ -12,7 +12,8 @@ import (
 type pattern struct {
 	steps      []patternStep
 	within     int64 // nanoseconds from the first event, inclusive; noLimit for none
-	hold       []int // columns of the stream whose values all steps share
+	hold       []int // columns of the stream whose values all steps share, and have
+	parts      []int // those and others whose values all steps share, be there one or not
 	increasing bool
 	greedy     bool // repeats as often as possible, see matcher.match; else as seldom
 	excepts    []patternExcept

@@ -21,7 +21,10 @@ func (m *matcher) bound(start, step int, deadline int64) int {
 			if st.group && k == step {
 				break
 			}
-			list := m.lists[selector]
+			list := m.list(start, selector)
+			if m.only != nil && k == m.onlyStep && !st.group {
+				list = m.only
+			}
 			lo, hi := 0, len(list)
 			for lo < hi {
 				mid := (lo + hi) / 2
@@ -50,7 +53,7 @@ func (m *matcher) find(start, step int, a *attempt) bool {
 	m.build()
 	s := &m.search
 	deadline := min(m.p.deadline(m.r.times[start]), m.end)
-	for target := m.bound(start, step, deadline); target >= step; target-- {
+	for target := m.bound(start, step, deadline); target >= step && m.stopped == nil; target-- {
 		most := 0
 		for _, st := range m.p.steps[step : target+1] {
 			if st.optional() {

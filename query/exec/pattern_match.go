@@ -1,8 +1,6 @@
 package exec
 
-import (
-	"slices"
-)
+import "math"
 
 // match looks for the whole pattern, being in a step with so many events taken: as many repeats as
 // possible, then on.
@@ -38,7 +36,7 @@ func (s *search) matchOn(step, count int, members uint64) bool {
 		return s.more(step, count, members, s.match)
 	}
 	if !st.group && (st.max < 0 || count < st.max) {
-		if !st.sensitive && !s.m.ties && len(s.m.p.hold) == 0 && s.m.require == nil && s.m.used == nil {
+		if s.straight(st) {
 			return s.matchRepeats(step, count)
 		}
 		if s.more(step, count, members, s.match) {
@@ -64,29 +62,34 @@ func (s *search) matchNext(step int) bool {
 // matchRepeats takes all the repeats there are, and gives them back one by one until the rest matches: what
 // the search does anyway, without a call for each.
 func (s *search) matchRepeats(step, count int) bool {
-	m, st := s.m, &s.m.p.steps[step]
-	list := m.lists[st.selectors[0]]
-	i, _ := slices.BinarySearch(list, int32(s.last()+1))
-	before, end := count, s.until()
+	st := &s.m.p.steps[step]
+	need, before := st.needed(), count
+	most := math.MaxInt
+	if st.max >= 0 {
+		most = st.max
+	}
 	var undo func()
-	for ; i < len(list) && m.r.times[list[i]] <= end && (st.max < 0 || count < st.max); i++ {
-		s.take(int(list[i]), step)
-		if count++; count == st.needed() {
+	if count < need {
+		if count += s.takeStraight(step, need-count); count == need {
 			undo = s.reached(step)
-			end = s.until()
 		}
 	}
+	if count >= need {
+		count += s.takeStraight(step, most-count)
+	}
 	for ; ; count-- {
-		if count >= st.needed() && s.matchNext(step) {
+		if count >= need && s.matchNext(step) {
 			return true
 		}
-		if count == st.needed() && undo != nil {
+		if count == need && undo != nil {
 			undo()
 			undo = nil
 		}
-		if count == before {
-			return false
+		if count == before || s.m.stopped != nil {
+			break
 		}
-		s.back()
+		s.giveBack(1)
 	}
+	s.giveBack(count - before)
+	return false
 }

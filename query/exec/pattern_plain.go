@@ -22,7 +22,7 @@ func (p *plainMatcher) reset(*userRows) { p.ready = false }
 // can reports whether the events at hand are simple enough: no simultaneous ones, nothing held and no
 // exclusions.
 func (p *plainMatcher) can() bool {
-	if len(p.m.p.hold) > 0 || len(p.m.p.excepts) > 0 || p.m.used != nil {
+	if len(p.m.p.parts) > 0 || len(p.m.p.excepts) > 0 || p.m.used != nil {
 		return false
 	}
 	if !p.ready {

@@ -8,6 +8,9 @@ type tighter struct {
 	below  int32   // with a prefix: the event behind it comes before this one
 }
 
+// holds reports whether the search is held to anything.
+func (t *tighter) holds() bool { return len(t.until) > 0 || t.events > 0 || len(t.prefix) > 0 }
+
 // allows reports whether an event may be the next.
 func (t *tighter) allows(taken, event int) bool {
 	switch n := len(t.prefix); {

@@ -19,6 +19,8 @@ type search struct {
 
 	events []int32
 	steps  []int32
+	level  int // events that were taken without a choice
+	fills  int // groups that were filled
 	at     []int32
 	room   bool    // see strict
 	alive  []int64 // by exclusion: the last instant at which steps before its end may lie
@@ -43,6 +45,9 @@ type searchPlace struct {
 	events      int32 // if the search is held to some
 }
 
+// searchPlaceBytes is about what it costs to remember a place.
+const searchPlaceBytes = 120
+
 func (s *search) start(m *matcher, first int) {
 	s.m, s.first = m, first
 	s.deadline = min(m.p.deadline(m.r.times[first]), m.end)
@@ -54,6 +59,7 @@ func (s *search) start(m *matcher, first int) {
 	for range m.p.excepts {
 		s.alive = append(s.alive, noLimit)
 	}
+	s.level = 0
 	s.events, s.steps, s.room, s.taken, s.complete = s.events[:0], s.steps[:0], true, 0, 0
 	s.reaches = 0
 	if s.failed == nil {
@@ -118,6 +124,9 @@ func (s *search) place(step, count int, members uint64) searchPlace {
 // reached notes that a step has got the event that completes it.
 func (s *search) reached(step int) (undo func()) {
 	before, complete := slices.Clone(s.alive), s.complete
+	if complete != 0 {
+		s.fills++
+	}
 	s.complete = 0
 	event := s.last()
 	s.at[step] = int32(event)
@@ -175,12 +184,15 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 	from, to := m.instant(last)
 	times := m.r.times
 	end := s.until()
+	if s.complete != 0 {
+		end = min(end, s.complete-1)
+	}
 	if times[last] > end {
 		return false
 	}
 	arrow := &m.p.steps[step].Arrow
 	fits := func(e int) bool {
-		return m.matches(e, selector) && s.tighter.allows(len(s.events), e) && m.sameHeld(s.first, e) && m.free(step, e) &&
+		return m.matches(e, selector) && s.tighter.allows(len(s.events), e) && m.together(s.first, e) && m.free(step, e) &&
 			(!by.limited || arrow.Allows(times[e]-times[last]))
 	}
 	if by.strict {
@@ -202,12 +214,12 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 		}
 		return false
 	}
-	list := m.lists[selector]
+	list := m.list(s.first, selector)
 	i, _ := slices.BinarySearch(list, int32(from))
 	failed := -1 // the first event of the instant in which an event has failed
 	for ; i < len(list); i++ {
 		e := int(list[i])
-		if times[e] > end {
+		if times[e] > end || m.stop() {
 			return false
 		}
 		same := e < to
@@ -241,7 +253,7 @@ func (s *search) tried(e, first int) bool {
 		return false
 	}
 	for i := first; i < e; i++ {
-		if m.r.class[i] != m.r.class[e] || s.uses(i) || m.used != nil && m.used[i] {
+		if m.r.class[i] != m.r.class[e] || s.uses(i) || m.taken(i) {
 			continue
 		}
 		same := true
@@ -255,7 +267,17 @@ func (s *search) tried(e, first int) bool {
 	return false
 }
 
+// chainMax bounds how deep a search may go, event by event: far more than patterns need, and less than what
+// overflows the stack. Plain repeats do not count, see straight.
+const chainMax = 1 << 18
+
 func (s *search) attemptNext(e int, room bool, try func(event int) bool) bool {
+	if len(s.events)-s.level > chainMax && s.m.stopped == nil {
+		s.m.stopped = errChain
+	}
+	if s.m.stop() {
+		return false
+	}
 	before := s.room
 	s.room = room
 	if try(e) {
@@ -280,7 +302,14 @@ func (s *search) funnel(step, count int, members uint64) bool {
 
 func (s *search) funnelFrom(step, count int, members uint64) bool {
 	st := &s.m.p.steps[step]
-	if need := st.needed(); count < need {
+	if need := st.needed(); count < need && s.straight(st) {
+		taken := s.takeStraight(step, need-count)
+		if count += taken; count == need && s.funnelFrom(step, count, members) {
+			return true
+		}
+		s.giveBack(taken)
+		return false
+	} else if count < need {
 		return s.more(step, count, members, s.funnel)
 	} else if count == need {
 		undo := s.reached(step)
@@ -306,7 +335,54 @@ func (s *search) funnelOn(step, count int) bool {
 	if st.group || !st.sensitive || st.max >= 0 && count >= st.max {
 		return false
 	}
+	if s.straight(st) {
+		taken := 0
+		for ; (st.max < 0 || count+taken < st.max) && s.takeStraight(step, 1) == 1; taken++ {
+			if s.nextSteps(step) {
+				return true
+			}
+		}
+		s.giveBack(taken)
+		return false
+	}
 	return s.more(step, count, 0, s.funnel)
+}
+
+// straight reports whether another event of a step can be taken without a choice: the earliest is as good as
+// any, or it is the very next.
+func (s *search) straight(st *patternStep) bool {
+	return !st.group && !s.m.ties && (st.repeats || !st.sensitive) && !s.tighter.holds()
+}
+
+// takeStraight takes up to n more events of a step without a choice, and returns how many there were.
+func (s *search) takeStraight(step, n int) int {
+	m, st := s.m, &s.m.p.steps[step]
+	selector, times, end := st.selectors[0], s.m.r.times, s.until()
+	taken := 0
+	fits := func(e int) bool { return m.together(s.first, e) && m.free(step, e) }
+	if st.repeats {
+		for e := s.last() + 1; taken < n && e < len(times) && times[e] <= end && m.matches(e, selector) && fits(e) && !m.stop(); e++ {
+			s.take(e, step)
+			taken++
+		}
+	} else {
+		list := m.list(s.first, selector)
+		i, _ := slices.BinarySearch(list, int32(s.last()+1))
+		for ; taken < n && i < len(list) && times[list[i]] <= end && !m.stop(); i++ {
+			if fits(int(list[i])) {
+				s.take(int(list[i]), step)
+				taken++
+			}
+		}
+	}
+	s.level += taken
+	return taken
+}
+
+// giveBack takes back events that were taken without a choice.
+func (s *search) giveBack(n int) {
+	s.events, s.steps = s.events[:len(s.events)-n], s.steps[:len(s.steps)-n]
+	s.level -= n
 }
 
 // nextSteps tries the steps that may be next, those behind passed ones too: the earliest event first.
@@ -318,10 +394,16 @@ func (s *search) nextSteps(step int) bool {
 	if last == step+1 {
 		return s.enter(last, s.funnel)
 	}
-	// The optional steps that can still be taken have to reach the number wanted.
+	// A step that leaves too few optional ones to take behind it is none, nor one that is too many.
+	if next, ok := s.onlyNext(step, last); ok {
+		return s.enter(next, s.funnel)
+	}
 	type option struct{ event, step, selector int }
 	var options []option
 	for next := step + 1; next <= last; next++ {
+		if !s.mayBeNext(next) {
+			continue
+		}
 		for _, selector := range s.m.p.steps[next].selectors {
 			s.candidates(selector, next, link{strict: s.m.p.steps[next].Strict, limited: true, step: next, sensitive: true}, func(e int) bool {
 				options = append(options, option{e, next, selector})
@@ -341,6 +423,38 @@ func (s *search) nextSteps(step int) bool {
 		}
 	}
 	return false
+}
+
+// mayBeNext reports whether the number of optional steps wanted can be met with a step as the next.
+func (s *search) mayBeNext(next int) bool {
+	taken := s.taken
+	if s.m.p.steps[next].optional() {
+		taken++
+	}
+	most := taken
+	for _, st := range s.m.p.steps[next+1 : s.target+1] {
+		if st.optional() {
+			most++
+		}
+	}
+	if next < s.target && s.m.p.steps[s.target].optional() {
+		taken++ // it is to be reached
+	}
+	return taken <= s.optional && s.optional <= most
+}
+
+// onlyNext returns the only step that may be the next, if there is just one.
+func (s *search) onlyNext(step, last int) (next int, ok bool) {
+	for k := step + 1; k <= last; k++ {
+		if !s.mayBeNext(k) {
+			continue
+		}
+		if ok {
+			return 0, false
+		}
+		next, ok = k, true
+	}
+	return next, ok
 }
 
 // enter tries to take the first event of a step.
@@ -371,8 +485,9 @@ func (s *search) filling(step, after int, try func() bool) bool {
 	end := s.until()
 	var instants []int64
 	least := int64(0)
-	for i, selector := range m.p.steps[step].selectors {
-		list := m.lists[selector]
+	st := &m.p.steps[step]
+	for i, selector := range st.selectors {
+		list := m.list(s.first, selector)
 		at, _ := slices.BinarySearch(list, int32(from))
 		if at == len(list) {
 			return false
@@ -390,8 +505,12 @@ func (s *search) filling(step, after int, try func() bool) bool {
 			continue
 		}
 		s.complete = at + 1
+		fills := s.fills
 		if try() {
 			return true
+		}
+		if s.fills > fills && !st.sensitive && !m.ties && !s.tighter.holds() {
+			break // what did not go on from here does not from later
 		}
 	}
 	s.complete = 0

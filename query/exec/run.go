@@ -86,7 +86,11 @@ func (x *Execution) run(ctx context.Context, p *plan.Pipeline) (*table, error) {
 // first runs the first operator, and perhaps as many of the stages behind it as done says.
 func (x *Execution) first(ctx context.Context, p *plan.Pipeline, filter *condition) (t *table, done int, err error) {
 	if s := x.streamed(p.First); s != nil {
-		t, err = x.runStreamed(ctx, p, filter)
+		if op, ok := p.First.(*plan.Session); ok {
+			t, err = x.streamedSessions(ctx, p, op, filter)
+		} else {
+			t, err = x.streamedGaps(ctx, p, s, filter)
+		}
 		return t, s.Stages, err
 	}
 	t, err = x.operator(ctx, p, filter)
@@ -101,12 +105,10 @@ func (x *Execution) streamed(op plan.Operator) *plan.Streamed {
 	switch op := op.(type) {
 	case *plan.Session:
 		return op.Streamed
+	case *plan.Gap:
+		return op.Streamed
 	}
 	return nil
-}
-
-func (x *Execution) runStreamed(ctx context.Context, p *plan.Pipeline, filter *condition) (*table, error) {
-	return x.streamedSessions(ctx, p, p.First.(*plan.Session), filter)
 }
 
 func (x *Execution) operator(ctx context.Context, p *plan.Pipeline, filter *condition) (*table, error) {

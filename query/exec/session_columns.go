@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"cmp"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -18,7 +20,7 @@ type sessionColumns struct {
 	number  int              // of the chunk
 	columns []*sessionColumn // by number
 	ids     []uint32
-	ends    [2]viewOrder // of the first and of the last events
+	ends    [2]placeOrder // of the first and of the last events
 }
 
 // sessionColumn is a computed column and how it is made.
@@ -30,11 +32,38 @@ type sessionColumn struct {
 	aggs *orderColumn
 }
 
-// viewOrder lists the sessions of a chunk by the segment that one of their events is in, for reading it.
-type viewOrder struct {
-	done  bool
-	order []uint32
-	from  []uint32 // by segment: where its sessions begin
+// placeOrder lists the sessions of a chunk by the place of one of their events, for reading it.
+type placeOrder struct {
+	done   bool
+	bits   []uint64 // which places are those of such events
+	owner  []uint32 // by place, where bits tell
+	order  []uint32 // the sessions
+	places []uint32 // beside order
+}
+
+// sort puts the sessions into order.
+func (o *placeOrder) sort(list []chunkSession, places int, exit bool) {
+	o.done = true
+	words := (places + 63) / 64
+	o.bits, o.owner = sized(o.bits, words), sized(o.owner, places)
+	clear(o.bits)
+	for i := range list {
+		place := list[i].entry
+		if exit {
+			place = list[i].exit
+		}
+		o.bits[place>>6] |= 1 << (place & 63)
+		o.owner[place] = uint32(i)
+	}
+	o.order, o.places = sized(o.order, len(list)), sized(o.places, len(list))
+	n := 0
+	for w, word := range o.bits {
+		for ; word != 0; word &= word - 1 {
+			place := uint32(w<<6 + bits.TrailingZeros64(word))
+			o.order[n], o.places[n] = o.owner[place], place
+			n++
+		}
+	}
 }
 
 // newSessionColumns makes all columns that x knows of.
@@ -76,15 +105,11 @@ func (s *sessionColumns) users() []uint32 {
 
 // times implements madeSource.
 func (s *sessionColumns) times(dst []int64, b *batch) []int64 {
-	list := s.feeder.list
-	if b.sessions == nil {
-		for i := range list[:b.n] {
-			dst = append(dst, list[i].end)
-		}
-		return dst
+	if b.places != nil {
+		return picked(dst, s.chunk.times, b.places)
 	}
-	for _, i := range b.sessions {
-		dst = append(dst, list[i].end)
+	for i := range b.n {
+		dst = append(dst, s.feeder.list[b.session(i)].end)
 	}
 	return dst
 }
@@ -115,7 +140,7 @@ func (s *sessionColumns) define(c *sessionColumn, name string, p *plan.Streamed)
 		return nil
 	}
 	switch name {
-	case syntax.ColumnUser:
+	case syntax.ColumnUser, "session.entry.user", "session.exit.user":
 		c.special, c.fill = madeUsers, func(c *sessionColumn) error { c.values = c.values[:0]; return nil }
 		return nil
 	case "session.id":
@@ -198,7 +223,7 @@ func endField(field string) syntax.Expr {
 // tidy reports whether a column tells simultaneous events at the end of a session apart.
 func tidy(name string) bool {
 	_, field, ok := syntax.SessionColumn(name)
-	return ok && field != syntax.ColumnTime || name == "session.entry" || name == "session.exit"
+	return ok && field != syntax.ColumnTime && field != syntax.ColumnUser || name == "session.entry" || name == "session.exit"
 }
 
 // newKey makes what numbers the values of an expression of events, as they are; 0 is absent.
@@ -228,41 +253,53 @@ func (s *sessionColumns) defineEnd(c *sessionColumn, exit bool, e syntax.Expr) (
 
 // readEnds reads a key in the first or the last events.
 func (s *sessionColumns) readEnds(k *keyColumn, exit bool, gids []uint32) error {
-	list, o := s.feeder.list, s.order(exit)
-	place := func(i uint32) uint32 { return list[i].entry }
+	o := &s.ends[0]
 	if exit {
-		place = func(i uint32) uint32 { return list[i].exit }
+		o = &s.ends[1]
 	}
+	if !o.done {
+		o.sort(s.feeder.list, len(s.chunk.times), exit)
+	}
+	return s.read(k, o.order, o.places, gids)
+}
+
+// read reads a key at places, which ascend, into gids at the index beside each.
+func (s *sessionColumns) read(k *keyColumn, indices, places []uint32, gids []uint32) error {
 	for view := range s.chunk.parts {
-		if err := s.readView(k, view, o.order[o.from[view]:o.from[view+1]], place, gids); err != nil {
+		_, end := s.chunk.part(view)
+		n := 0
+		for n < len(places) && places[n] < end {
+			n++
+		}
+		if n == 0 {
+			continue
+		}
+		if err := s.readView(k, view, indices[:n], places[:n], gids); err != nil {
 			return err
 		}
+		indices, places = indices[n:], places[n:]
 	}
 	return nil
 }
 
-// readView reads a key in events of one segment, which are given by number, in the order of their places,
-// into gids by number.
-func (s *sessionColumns) readView(k *keyColumn, view int, order []uint32, place func(i uint32) uint32, gids []uint32) error {
-	if len(order) == 0 {
-		return nil
-	}
+// readView is read of places in one segment.
+func (s *sessionColumns) readView(k *keyColumn, view int, indices, places []uint32, gids []uint32) error {
 	v := s.feeder.w.stream.views[view].view
 	if err := k.open(v); err != nil {
 		return err
 	}
 	size := uint32(v.reader.BlockRows())
 	b := batch{view: v}
-	for len(order) > 0 {
+	for len(places) > 0 {
 		sel := s.feeder.w.chosen[:0]
-		block := s.chunk.rowAt(view, place(order[0])) / size
+		block := s.chunk.rowAt(view, places[0]) / size
 		n := 0
-		for ; n < len(order); n++ {
-			row := s.chunk.rowAt(view, place(order[n]))
-			if row/size != block {
+		for ; n < len(places); n++ {
+			row := s.chunk.rowAt(view, places[n]) - block*size
+			if row >= size {
 				break
 			}
-			sel = append(sel, uint16(row%size))
+			sel = append(sel, uint16(row))
 		}
 		b.block, b.sel, b.n = int(block), sel, n
 		got, err := k.gids(&b)
@@ -270,48 +307,11 @@ func (s *sessionColumns) readView(k *keyColumn, view int, order []uint32, place 
 			return err
 		}
 		for i, gid := range got {
-			gids[order[i]] = gid
+			gids[indices[i]] = gid
 		}
-		order = order[n:]
+		indices, places = indices[n:], places[n:]
 	}
 	return nil
-}
-
-// order lists the sessions by the segment of their first or last event.
-func (s *sessionColumns) order(exit bool) *viewOrder {
-	o := &s.ends[0]
-	if exit {
-		o = &s.ends[1]
-	}
-	if o.done {
-		return o
-	}
-	o.done = true
-	list := s.feeder.list
-	views := len(s.chunk.parts)
-	o.from = sized(o.from, views+1)
-	clear(o.from)
-	view := func(x *chunkSession) uint32 { return x.entryView }
-	if exit {
-		view = func(x *chunkSession) uint32 { return x.exitView }
-	}
-	for i := range list {
-		o.from[view(&list[i])]++
-	}
-	sum := uint32(0)
-	for v, n := range o.from {
-		o.from[v] = sum
-		sum += n
-	}
-	o.order = sized(o.order, len(list))
-	for i := range list {
-		v := view(&list[i])
-		o.order[o.from[v]] = uint32(i)
-		o.from[v]++
-	}
-	copy(o.from[1:], o.from[:views])
-	o.from[0] = 0
-	return o
 }
 
 // named implements madeSource.
@@ -378,15 +378,17 @@ func (x *Execution) nameSessions(values []event.Value) error {
 }
 
 // orderColumn is first or last of an expression of a session's events: nearly always that of its first or
-// last event.
+// last event. For the other sessions all events are looked at.
 type orderColumn struct {
 	last   bool
-	places []uint32 // of the events of sessions for which more has to be looked at
-	owners []uint32
-	views  []uint32
+	events []orderEvent
 	order  []uint32
+	places []uint32
 	gids   []uint32
 }
+
+// orderEvent is an event of a session for which all are looked at.
+type orderEvent struct{ place, session uint32 }
 
 // defineOrder makes a column the first or last value of an expression among the events of a session.
 func (s *sessionColumns) defineOrder(c *sessionColumn, a *syntax.Agg) (err error) {
@@ -409,68 +411,50 @@ func (s *sessionColumns) fillOrder(c *sessionColumn) error {
 	if o.last {
 		tied = tiedEnd
 	}
-	o.places, o.owners, o.views = o.places[:0], o.owners[:0], o.views[:0]
+	o.events = o.events[:0]
 	for i := range list {
 		if x := &list[i]; x.tied&tied != 0 || x.events > 1 && !c.ids.values[c.gids[i]].Exists() {
-			s.addEvents(o, uint32(i))
+			for _, sp := range s.feeder.spansOf(uint32(i)) {
+				for place := sp.from; place < sp.to; place++ {
+					o.events = append(o.events, orderEvent{place, uint32(i)})
+				}
+			}
 		}
 	}
-	if len(o.places) == 0 {
+	if len(o.events) == 0 {
 		return nil
 	}
-	if err := s.readPlaces(c.key, o); err != nil {
+	if err := s.readEvents(c.key, o); err != nil {
 		return err
 	}
-	best := make(map[uint32]timed, 16)
-	for i, owner := range o.owners {
-		v := timed{s.chunk.times[o.places[i]], c.ids.values[o.gids[i]]}
+	best := map[uint32]timed{}
+	for i, e := range o.events {
+		v := timed{s.chunk.times[e.place], c.ids.values[o.gids[i]]}
 		if !v.value.Exists() {
 			continue
 		}
-		have, ok := best[owner]
+		have, ok := best[e.session]
 		order := compareInts(v.at, have.at)
 		if order == 0 {
 			order = event.Compare(v.value, have.value)
 		}
 		if !ok || order != 0 && order > 0 == o.last {
-			best[owner] = v
-			c.gids[owner] = o.gids[i]
+			best[e.session] = v
+			c.gids[e.session] = o.gids[i]
 		}
 	}
 	return nil
 }
 
-// addEvents adds the events of a session to those to be looked at.
-func (s *sessionColumns) addEvents(o *orderColumn, i uint32) {
-	for _, sp := range s.feeder.spansOf(i) {
-		view := s.chunk.viewOf(sp.from)
-		for place := sp.from; place < sp.to; place++ {
-			o.places, o.owners, o.views = append(o.places, place), append(o.owners, i), append(o.views, view)
-		}
+// readEvents reads a key in the events that are looked at.
+func (s *sessionColumns) readEvents(k *keyColumn, o *orderColumn) error {
+	slices.SortFunc(o.events, func(a, b orderEvent) int { return cmp.Compare(a.place, b.place) })
+	n := len(o.events)
+	o.order, o.places, o.gids = sized(o.order, n), sized(o.places, n), sized(o.gids, n)
+	for i, e := range o.events {
+		o.order[i], o.places[i] = uint32(i), e.place
 	}
-}
-
-// readPlaces reads a key in events at any places.
-func (s *sessionColumns) readPlaces(k *keyColumn, o *orderColumn) error {
-	o.order = sized(o.order, len(o.places))
-	for i := range o.order {
-		o.order[i] = uint32(i)
-	}
-	slices.SortFunc(o.order, func(a, b uint32) int { return int(int32(o.places[a] - o.places[b])) })
-	o.gids = sized(o.gids, len(o.places))
-	place := func(i uint32) uint32 { return o.places[i] }
-	for from := 0; from < len(o.order); {
-		view := o.views[o.order[from]]
-		to := from + 1
-		for to < len(o.order) && o.views[o.order[to]] == view {
-			to++
-		}
-		if err := s.readView(k, int(view), o.order[from:to], place, o.gids); err != nil {
-			return err
-		}
-		from = to
-	}
-	return nil
+	return s.read(k, o.order, o.places, o.gids)
 }
 
 // spansOf returns where the events of a session are.
@@ -480,18 +464,4 @@ func (f *sessionFeeder) spansOf(session uint32) []span {
 		to = int(f.list[session+1].spans)
 	}
 	return f.spans[f.list[session].spans:to]
-}
-
-// viewOf returns the segment that an event of the chunk is in.
-func (c *chunk) viewOf(place uint32) uint32 {
-	low, high := 0, len(c.parts)-1
-	for low < high { // the last part that begins at or before the place
-		mid := (low + high + 1) / 2
-		if c.parts[mid].from <= place {
-			low = mid
-		} else {
-			high = mid - 1
-		}
-	}
-	return uint32(low)
 }

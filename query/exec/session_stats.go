@@ -103,8 +103,7 @@ type sessionStats struct {
 	r       *streamedRun
 	feeder  *sessionFeeder
 	columns *sessionColumns
-	ofAll   []*rowTest // conditions on sessions
-	ofEach  []*rowTest // conditions on events
+	tests   []*rowTest // conditions on sessions
 	leaves  *sessionLeaves
 	then    []*rowTest // conditions on the rows of sessions
 	stats   *statsWorker
@@ -120,10 +119,11 @@ func (r *streamedRun) newStats(f *sessionFeeder) (*sessionStats, error) {
 	if s.columns, err = r.x.newSessionColumns(f, r.plan); err != nil {
 		return nil, err
 	}
+	s.events = eventBatches{w: f.w, made: s.columns}
 	for _, e := range r.plan.Where {
-		to := &s.ofEach
+		to := &s.events.tests
 		if r.plan.Unit == plan.UnitLast || plan.OfSession(e) {
-			to = &s.ofAll
+			to = &s.tests
 		}
 		if err := r.x.addTest(to, e); err != nil {
 			return nil, err
@@ -136,7 +136,7 @@ func (r *streamedRun) newStats(f *sessionFeeder) (*sessionStats, error) {
 			}
 		}
 	}
-	for _, t := range slices.Concat(s.ofAll, s.then) {
+	for _, t := range slices.Concat(s.tests, s.then) {
 		if err := t.open(nil); err != nil {
 			return nil, err
 		}
@@ -153,27 +153,13 @@ func (x *Execution) addTest(to *[]*rowTest, e syntax.Expr) error {
 	return err
 }
 
-// only returns what is left of a batch behind tests.
-func only(b *batch, tests []*rowTest) (*batch, error) {
-	for _, t := range tests {
-		if b.n == 0 {
-			break
-		}
-		var err error
-		if b, err = t.of(b); err != nil {
-			return nil, err
-		}
-	}
-	return b, nil
-}
-
 // take implements sessionSink.
 func (s *sessionStats) take(c *chunk) error {
 	if len(s.feeder.list) == 0 {
 		return nil
 	}
 	s.columns.turn(c)
-	b, err := only(&batch{n: len(s.feeder.list), made: s.columns}, s.ofAll)
+	b, err := only(&batch{n: len(s.feeder.list), made: s.columns}, s.tests)
 	if err != nil || b.n == 0 {
 		return err
 	}
@@ -199,90 +185,23 @@ func (s *sessionStats) take(c *chunk) error {
 
 // takeEvents hands the events of sessions to the stats.
 func (s *sessionStats) takeEvents(b *batch) error {
-	return s.events.of(s, b, func(v *view) error { return s.stats.open(v) }, func(b *batch) error { return s.stats.take(b) })
+	s.own(b)
+	return s.events.each(s.columns.chunk, s.stats.open, s.stats.take)
 }
 
-// eventBatches cuts the events of sessions into batches.
-type eventBatches struct {
-	owner            []uint32 // by place: the session, or noSession
-	sel              []uint16
-	places, sessions []uint32
-}
-
-const noSession = ^uint32(0)
-
-// of calls take for batches of the events of the sessions of a batch that fulfil the conditions on events,
-// and open before those of a segment.
-func (e *eventBatches) of(s *sessionStats, b *batch, open func(v *view) error, take func(b *batch) error) error {
-	c := s.columns.chunk
-	e.owner = sized(e.owner, len(c.times))
-	for i := range e.owner {
-		e.owner[i] = noSession
+// own makes the sessions of a batch those whose events are looked at.
+func (s *sessionStats) own(b *batch) {
+	owner := sized(s.events.owner, len(s.columns.chunk.times))
+	s.events.owner = owner
+	for i := range owner {
+		owner[i] = noSession
 	}
 	for i := range b.n {
-		session := uint32(i)
-		if b.sessions != nil {
-			session = b.sessions[i]
-		}
+		session := uint32(b.session(i))
 		for _, sp := range s.feeder.spansOf(session) {
-			fillWith(e.owner[sp.from:sp.to], session)
+			fillWith(owner[sp.from:sp.to], session)
 		}
 	}
-	for i := range c.parts {
-		from, to := c.part(i)
-		if from == to {
-			continue
-		}
-		v := s.feeder.w.stream.views[i].view
-		if err := open(v); err != nil {
-			return err
-		}
-		for _, t := range s.ofEach {
-			if err := t.open(v); err != nil {
-				return err
-			}
-		}
-		size := uint32(v.reader.BlockRows())
-		for place := from; place < to; {
-			block := c.rowAt(i, place) / size
-			place = e.gather(c, i, place, to, block*size, size)
-			if len(e.sel) == 0 {
-				continue
-			}
-			some, err := only(&batch{
-				view: v, block: int(block), n: len(e.sel), sel: e.sel,
-				made: s.columns, places: e.places, sessions: e.sessions,
-			}, s.ofEach)
-			if err != nil {
-				return err
-			}
-			if some.n == 0 {
-				continue
-			}
-			if err := take(some); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// gather collects the rows of a block that belong to a session, from a place on, and returns the place
-// behind them.
-func (e *eventBatches) gather(c *chunk, view int, place, to, first, size uint32) uint32 {
-	e.sel, e.places, e.sessions = e.sel[:0], e.places[:0], e.sessions[:0]
-	for ; place < to; place++ {
-		row := c.rowAt(view, place) - first
-		if row >= size {
-			break
-		}
-		if owner := e.owner[place]; owner != noSession {
-			e.sel = append(e.sel, uint16(row))
-			e.places = append(e.places, place)
-			e.sessions = append(e.sessions, owner)
-		}
-	}
-	return place
 }
 
 // sessionLeaves evaluates the aggregates of each session's events.
@@ -311,7 +230,7 @@ func (s *sessionStats) newLeaves() (*sessionLeaves, error) {
 			aggs = append(aggs, a)
 		}
 	}
-	if len(aggs) == 0 && len(s.ofEach) == 0 {
+	if len(aggs) == 0 && len(s.events.tests) == 0 {
 		return nil, nil
 	}
 	pass := &statsPass{x: s.r.x, spec: newStatsSpec(aggs)}
@@ -338,7 +257,8 @@ func (l *sessionLeaves) take(b *batch) (*batch, error) {
 	}
 	l.counts = sized(l.counts, n)
 	clear(l.counts)
-	err := l.s.events.of(l.s, b, func(v *view) error { return l.stats.open(v) }, func(b *batch) error {
+	l.s.own(b)
+	err := l.s.events.each(l.s.columns.chunk, l.stats.open, func(b *batch) error {
 		for _, session := range b.sessions {
 			l.counts[session]++
 		}
@@ -349,10 +269,7 @@ func (l *sessionLeaves) take(b *batch) (*batch, error) {
 	}
 	l.indices = l.indices[:0]
 	for i := range b.n {
-		session := i
-		if b.sessions != nil {
-			session = int(b.sessions[i])
-		}
+		session := b.session(i)
 		if l.counts[session] > 0 {
 			l.indices = append(l.indices, uint32(i))
 		}
@@ -377,10 +294,7 @@ func (l *sessionLeaves) fill(c leafColumn, b *batch) error {
 	}
 	c.column.values = sized(c.column.values, n)
 	for i := range b.n {
-		session := i
-		if b.sessions != nil {
-			session = int(b.sessions[i])
-		}
+		session := b.session(i)
 		v, err := l.stats.states[c.state].finish(uint32(session), c.agg)
 		if err != nil {
 			return err

@@ -64,106 +64,126 @@ func (f *sessionFeeder) pieces(c *chunk, pieces []piece) (bool, error) {
 	if f.w.stream.only != nil || wide.beginsOpen(c.times[pieces[0].from]) || wide.endsOpen(c.times[last.to-1]) {
 		return false, nil
 	}
-	cut := sessionCut{f: f, c: c, gap: f.r.stage.Gap, longest: f.r.stage.Max, sessions: len(f.list), spans: len(f.spans)}
+	sessions, spans := len(f.list), len(f.spans)
+	cut := sessionCut{f: f, c: c, gap: f.r.stage.Gap, longest: f.r.stage.Max, first: sessions}
 	if cut.longest == 0 {
 		cut.longest = math.MaxInt64
 	}
 	for _, p := range pieces {
 		if !cut.piece(p) {
-			f.list, f.spans = f.list[:cut.sessions], f.spans[:cut.spans]
-			return false, nil
+			break
 		}
 	}
-	return cut.close(), nil
+	cut.close()
+	if cut.refused {
+		f.list, f.spans = f.list[:sessions], f.spans[:spans]
+	}
+	return !cut.refused, nil
 }
 
-// sessionCut cuts the pieces of one user.
+// sessionCut cuts the pieces of one user. The session at hand is the last of the feeder, if open.
 type sessionCut struct {
-	f               *sessionFeeder
-	c               *chunk
-	gap, longest    int64
-	sessions, spans int // of the feeder before the user
-	open            bool
-	s               chunkSession // the one at hand, if open
+	f            *sessionFeeder
+	c            *chunk
+	gap, longest int64
+	first        int // the user's first session
+	open         bool
+	refused      bool // simultaneous events matter, or segments overlap
 }
 
-// piece takes a piece; false: the user has simultaneous events that matter, or his segments overlap.
+// piece takes a piece, unless the user is refused.
 func (t *sessionCut) piece(p piece) bool {
-	times := t.c.times[p.from:p.to]
+	f, times := t.f, t.c.times[p.from:p.to]
 	if t.open {
-		if times[0] <= t.s.end {
+		s := &f.list[len(f.list)-1]
+		pause := times[0] - s.end
+		if pause <= 0 {
+			t.refused = true
 			return false
 		}
-		if times[0]-t.s.end > t.gap || times[0]-t.s.start > t.longest {
-			if !t.close() {
-				return false
-			}
+		if pause > t.gap || times[0]-s.start > t.longest {
+			t.close()
 		}
 	}
+	gap, longest := t.gap, t.longest
 	for from := 0; from < len(times); {
 		if !t.open {
-			t.begin(p, times, from)
+			t.open = true
+			f.list = append(f.list, chunkSession{
+				user: p.user, start: times[from], entry: p.from + uint32(from), entryView: p.view, spans: uint32(len(f.spans)),
+			})
 		}
+		s := &f.list[len(f.list)-1]
 		to := from + 1
-		for to < len(times) && times[to]-times[to-1] <= t.gap {
-			to++
+		for before := times[from]; to < len(times); to++ {
+			at := times[to]
+			if at-before > gap {
+				break
+			}
+			before = at
 		}
-		if times[to-1]-t.s.start > t.longest {
-			for to = from; times[to]-t.s.start <= t.longest; to++ {
+		if times[to-1]-s.start > longest {
+			for to = from; times[to]-s.start <= longest; to++ {
 			}
 		}
-		if t.f.strict {
-			for i := from + 1; i < to; i++ {
-				if times[i] == times[i-1] {
-					return false
-				}
-			}
-		}
-		t.f.spans = append(t.f.spans, span{p.from + uint32(from), p.from + uint32(to)})
-		t.s.events += int32(to - from)
-		t.s.end, t.s.exit, t.s.exitView = times[to-1], p.from+uint32(to)-1, p.view
-		t.s.tied &^= tiedEnd
-		if to-from > 1 && times[to-1] == times[to-2] {
-			t.s.tied |= tiedEnd
-		}
-		if to < len(times) && !t.close() {
+		if f.strict && hasTies(times[from:to]) {
+			t.refused = true
 			return false
+		}
+		f.spans = append(f.spans, span{p.from + uint32(from), p.from + uint32(to)})
+		s.note(times[from:to], p.from+uint32(to)-1, p.view)
+		if to < len(times) {
+			t.close()
 		}
 		from = to
 	}
-	return true
+	return !t.refused
 }
 
-// begin begins a session with an event of a piece.
-func (t *sessionCut) begin(p piece, times []int64, i int) {
-	place := p.from + uint32(i)
-	t.open = true
-	t.s = chunkSession{
-		user: p.user, start: times[i], entry: place, entryView: p.view, spans: uint32(len(t.f.spans)),
+// note adds events of a segment, which end at a place.
+func (s *chunkSession) note(times []int64, exit, view uint32) {
+	n := len(times)
+	s.tied &^= tiedEnd
+	if n > 1 {
+		if times[n-1] == times[n-2] {
+			s.tied |= tiedEnd
+		}
+		if times[0] == times[1] && times[0] == s.start {
+			s.tied |= tiedStart
+		}
 	}
-	if i+1 < len(times) && times[i+1] == times[i] {
-		t.s.tied = tiedStart
-	}
+	s.events += int32(n)
+	s.end, s.exit, s.exitView = times[n-1], exit, view
 }
 
-// close ends the session at hand; false: it has simultaneous events that matter.
-func (t *sessionCut) close() bool {
+func hasTies(times []int64) bool {
+	for i := 1; i < len(times); i++ {
+		if times[i] == times[i-1] {
+			return true
+		}
+	}
+	return false
+}
+
+// close ends the session at hand.
+func (t *sessionCut) close() {
+	if !t.open {
+		return
+	}
 	t.open = false
 	f := t.f
-	if !inRange(f.r.rng, t.s.start) {
-		f.spans = f.spans[:t.s.spans]
-		return true
+	last := len(f.list) - 1
+	s := &f.list[last]
+	switch {
+	case !inRange(f.r.rng, s.start):
+		f.list, f.spans = f.list[:last], f.spans[:s.spans]
+		return
+	case f.tidy && s.tied != 0:
+		t.refused = true
+	case f.strict:
+		f.pause(t.c, f.spans[s.spans:])
 	}
-	if f.tidy && t.s.tied != 0 {
-		f.list, f.spans = f.list[:t.sessions], f.spans[:t.spans]
-		return false
-	}
-	if f.strict {
-		f.pause(t.c, f.spans[t.s.spans:])
-	}
-	t.s.number = int32(len(f.list)-t.sessions) + 1
-	f.list = append(f.list, t.s)
-	return true
+	s.number = int32(last-t.first) + 1
 }
 
 // noDwell stands for the dwell of the last event of a session.

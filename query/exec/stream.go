@@ -200,7 +200,7 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 	ranges := s.ranges(workers, last)
 	var list []*streamWorker
 	for range max(1, min(workers, len(ranges))) {
-		w, err := s.newWorker()
+		w, err := s.newWorker(ctx)
 		if err != nil {
 			return nil, err
 		}

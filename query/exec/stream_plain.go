@@ -42,11 +42,14 @@ func (c *streamCursor) gatherPlain(view, first, last int) error {
 // gatherStretch appends the rows [from, to) of the block at hand.
 func (c *streamCursor) gatherStretch(b, from, to int) error {
 	out, reader, n := &c.w.chunk, c.source.reader, to-from
-	times, err := reader.Time().Block(b)
-	if err != nil {
-		return err
+	var err error
+	if c.times == nil || c.timesBlock != b {
+		if c.times, err = reader.Time().Block(b); err != nil {
+			return err
+		}
+		c.timesBlock = b
 	}
-	out.times = times.IntRange(growing(out.times, n), from, to)
+	out.times = c.times.IntRange(growing(out.times, n), from, to)
 	out.rows = growing(out.rows, n)[:len(out.rows)+n]
 	at := len(out.class)
 	out.class = growing(out.class, n)[:at+n]
@@ -96,7 +99,7 @@ func (w *streamWorker) stretch(from, to int) []uint16 {
 func (k *keyColumn) stretchGids(dst []uint32, b, from, to int) ([]uint32, error) {
 	n := len(dst)
 	if k.kind == inputCodes {
-		v, err := k.column.Block(b)
+		v, err := k.vector(b)
 		if err != nil {
 			return nil, err
 		}

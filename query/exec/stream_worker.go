@@ -26,8 +26,10 @@ type streamWorker struct {
 	actors   []event.Value // where users are not dense: who they are by number
 	scratch  *scratch
 	account  account
-	held     int    // bytes accounted for
-	end      uint32 // the user behind the last range
+	// interrupt returns why the query is to end, nil as long as it is not.
+	interrupt func() error
+	held      int    // bytes accounted for
+	end       uint32 // the user behind the last range
 
 	*streamBuffers
 	rows  userRows
@@ -83,10 +85,16 @@ const noRow = math.MaxUint32
 // cache.
 const chunkRows = 1 << 15
 
-func (s *stream) newWorker() (*streamWorker, error) {
+func (s *stream) newWorker(ctx context.Context) (*streamWorker, error) {
 	w := &streamWorker{
 		stream: s, scratch: scratchPool.Get().(*scratch), account: account{budget: s.x.Budget, purpose: "events by user"},
 		streamBuffers: streamPool.Get().(*streamBuffers),
+	}
+	w.interrupt = func() error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return s.x.Budget.Err()
 	}
 	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
@@ -452,6 +460,9 @@ type streamCursor struct {
 	wanted [256]uint8 // by code: 1 if it has a class, as far as codes are of a byte
 	tests  []*blockFilter
 	keys   []*keyColumn
+
+	times      *segment.Vector // of timesBlock, for gatherStretch
+	timesBlock int
 
 	block   int // -1: none yet
 	all     bool

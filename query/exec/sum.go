@@ -26,7 +26,16 @@ const (
 	sumSmallest = 1.0 / (1 << 18)
 )
 
-func (s *exactSum) addInt(i int64) { s.addInts(i, 1) }
+func (s *exactSum) addInt(i int64) {
+	if i >= 1<<(126-sumUnit) || i <= -1<<(126-sumUnit) {
+		s.addInts(i, 1)
+		return
+	}
+	// i in units is a multiple of 2^64.
+	if s.hi += i << (sumUnit - 64); s.hi >= 1<<62 || s.hi < -1<<62 {
+		s.spill()
+	}
+}
 
 // addInts adds i count times.
 func (s *exactSum) addInts(i int64, count uint64) {
@@ -158,6 +167,11 @@ func (s *exactSum) merge(o *exactSum) {
 // value returns the total: the exact integer if only integers were added and it fits int64, else
 // the nearest float (null beyond the range of floats).
 func (s *exactSum) value() event.Value {
+	if s.wide == nil && s.lo == 0 && !s.floats {
+		if whole := s.hi >> (sumUnit - 64); whole<<(sumUnit-64) == s.hi {
+			return event.Int(whole)
+		}
+	}
 	total := s.big()
 	if !s.floats {
 		whole := new(big.Int).Rsh(total, wideZero)

@@ -191,10 +191,15 @@ func (s *Streamed) ofLast() bool {
 	return true
 }
 
-// ofSession makes the user a column of the session.
+// ofSession makes the user, who is that of all events, a column of the session.
 func ofSession(e syntax.Expr) syntax.Expr {
 	return Rewrite(e, func(e syntax.Expr) syntax.Expr {
-		if c, ok := e.(*syntax.Column); ok && c.Scope == syntax.ScopeRow && c.Name == syntax.ColumnUser {
+		c, ok := e.(*syntax.Column)
+		if !ok {
+			return nil
+		}
+		_, field, _ := syntax.SessionColumn(c.Name)
+		if c.Scope == syntax.ScopeRow && c.Name == syntax.ColumnUser || c.Scope == syntax.ScopeMade && field == syntax.ColumnUser {
 			return madeColumn(syntax.ColumnUser)
 		}
 		return nil

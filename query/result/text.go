@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/clipperhouse/displaywidth"
 
@@ -42,7 +43,7 @@ func AppendText(dst []byte, t *Table, opt TextOptions) []byte {
 	}
 	fit(widths, opt.Width)
 	for c, column := range t.Columns {
-		dst = appendAligned(dst, oneLine(column.Name), widths[c], rightAligned(column.Type), c, len(t.Columns))
+		dst = appendAligned(dst, cutHead(oneLine(column.Name), widths[c]), widths[c], rightAligned(column.Type), c, len(t.Columns))
 	}
 	dst = append(dst, '\n')
 	for c := range t.Columns {
@@ -146,6 +147,20 @@ func cut(text string, width int) string {
 		return text
 	}
 	return displaywidth.TruncateString(text, width, "…")
+}
+
+// cutHead shortens a column's name as cut does, a dotted one at its front, where session.entry and
+// session.exit are the same.
+func cutHead(name string, width int) string {
+	if !strings.Contains(name, ".") {
+		return cut(name, width)
+	}
+	for rest := name; displaywidth.String(name) > width && rest != ""; {
+		_, size := utf8.DecodeRuneInString(rest)
+		rest = rest[size:]
+		name = "…" + rest
+	}
+	return name
 }
 
 func rightAligned(t Type) bool { return t == TypeInt || t == TypeFloat || t == TypeDuration }

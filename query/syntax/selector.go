@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -270,8 +271,9 @@ func (p *parser) elapsed(t *token) int64 {
 	nanos, err := elapsedNanos(t.span, false)
 	if err != "" {
 		e := Errorf(t.pos, "the duration %s %s", t.raw, err)
-		if u := t.span[0].unit; u > Week {
-			e.Hint = map[Unit]string{Month: "write 30d", Quarter: "write 90d", Year: "write 365d"}[u]
+		days := map[Unit]int{Month: 30, Quarter: 90, Year: 365}[t.span[0].unit]
+		if n, bad := strconv.Atoi(t.span[0].number); bad == nil && days > 0 && n <= 100 {
+			e.Hint = fmt.Sprintf("write %dd", n*days)
 		}
 		panic(e)
 	}

@@ -28,6 +28,9 @@ func (p *parser) session(pos Pos) Stage {
 		"gap": func(*token) { s.Gap = p.elapsedSpan("a duration such as 30m") },
 		"max": func(*token) { s.Max = p.elapsedSpan("a duration such as 24h") },
 	})
+	if t := p.peek(); t.kind == tokenSpan {
+		panic(p.unexpected(`"gap", "max", "|" or the end`).WithHint("session gap %s", t.raw))
+	}
 	return s
 }
 
