@@ -19,7 +19,7 @@ type Paths struct {
 	Except   []*Selector
 	Top      int // rows, 50 when not written
 	View     PathView
-	Shortest int // PathShortest: how many
+	Shortest int // PathShortest: how many rows; Top, where that was less
 }
 
 // PathView is what the rows of a Paths are.
@@ -91,7 +91,7 @@ func (p *parser) paths(pos Pos) Stage {
 	case s.View == PathShortest && (s.From == nil || s.To == nil):
 		panic(Errorf(view.pos, `"shortest" needs "from" and "to"`))
 	}
-	// Other views look at whole paths, and rows are as many as the view says or the top ones.
+	// Other views look at whole paths, whatever max says. Of shortest and top the smaller number counts.
 	if s.View != PathEdges {
 		s.Max = pathsMax
 	}
