@@ -31,7 +31,7 @@ func TestRandomBehavioursAgreeWithTheReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := querytest.RandomBehaviour(t, behaviours...)
 		events := drawJourneys(t)
-		env := querytest.RandomEnv()
+		env := querytest.RandomBehaviourEnv(t)
 		var reference querytest.Reference
 		reference.Load(nil, events)
 		want, wantErr := reference.Query(text, env)
@@ -60,9 +60,10 @@ func TestRandomBehavioursOnEngine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := querytest.RandomBehaviour(t, behaviours...)
 		events := drawJourneys(t)
+		env := querytest.RandomBehaviourEnv(t)
 		var reference querytest.Reference
 		reference.Load(nil, events)
-		want, wantErr := reference.Query(text, querytest.RandomEnv())
+		want, wantErr := reference.Query(text, env)
 		e := &onEngine{
 			opt:    engineOptions(rapid.SampledFrom([]int{1, 2, 8}).Draw(t, "block rows")),
 			reopen: rapid.Bool().Draw(t, "reopen"),
@@ -71,7 +72,7 @@ func TestRandomBehavioursOnEngine(t *testing.T) {
 		if err := e.load(rapid.Permutation(slices.Clone(events)).Draw(t, "order")); err != nil {
 			t.Fatal(err)
 		}
-		got, gotErr := e.Query(text, querytest.RandomEnv())
+		got, gotErr := e.Query(text, env)
 		if diff := querytest.Difference(want, wantErr, got, gotErr); diff != "" {
 			t.Fatalf("%s%s\n%s", querytest.EventText(events), text, diff)
 		}

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cairn/engine/event"
+	"cairn/query/reference"
 	"cairn/query/syntax"
 )
 
@@ -78,6 +79,17 @@ func RandomStage(t *rapid.T, kind Kind) string {
 	return b.stage()
 }
 
+// RandomBehaviourEnv draws what a query depends on beside its text: RandomEnv, at times with a range from outside.
+func RandomBehaviourEnv(t *rapid.T) reference.Env {
+	env := RandomEnv()
+	if uniform(t, 4) == 0 {
+		at := func() int64 { return randomStart + int64(uniform(t, 20))*int64(6*time.Hour) }
+		env.Range.From = at()
+		env.Range.To = env.Range.From + 1 + at() - randomStart
+	}
+	return env
+}
+
 // AllKinds returns every Kind.
 func AllKinds() []Kind {
 	var list []Kind
@@ -98,7 +110,7 @@ type behaviours struct {
 func (b *behaviours) query() string {
 	var text strings.Builder
 	if b.chance(5) {
-		text.WriteString(b.pick("set tz = \"Europe/Berlin\"; ", "set week = sun; ", "set actor = s; ", "set actor = y, tz = \"America/New_York\"; "))
+		text.WriteString(b.pick("set tz = \"Europe/Berlin\"; ", "set week = sun; ", "set actor = s; ", "set actor = y, tz = \"America/New_York\"; ", "set identity = raw; "))
 	}
 	if b.chance(4) {
 		fmt.Fprintf(&text, "let v = %s; ", b.named())
@@ -161,6 +173,9 @@ func (b *behaviours) behind() string {
 	}
 	if !b.events && b.members == nil && b.has("user") {
 		stages = append(stages, b.users)
+	}
+	if b.events {
+		stages = append(stages, func() string { return "events" })
 	}
 	b.members = nil
 	return pickFrom(b.t, stages)()
@@ -228,7 +243,7 @@ func (b *behaviours) optionSelector() string {
 }
 
 func (b *behaviours) span() string {
-	return b.pick("20m", "30m", "1h", "1h", "2h", "3h", "6h", "1d", "36h", "3d")
+	return b.pick("20m", "30m", "1h", "1h", "2h", "2h", "3h", "3h", "6h", "6h", "1d", "1d", "36h", "3d", "90000d")
 }
 
 // patternSteps is what a drawn pattern is made of.

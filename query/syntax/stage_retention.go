@@ -117,7 +117,7 @@ func (p *parser) retentionOptions(s *Retention) {
 	}
 	p.options(map[string]func(*token){
 		"every": func(*token) { every = p.peek(); s.Every = p.period() },
-		"for":   func(t *token) { periods = t; s.For = int(p.wantCount("a number of periods", 1, periodsMax)) },
+		"for":   func(t *token) { periods = t; s.For = int(p.wantCount("a number of periods", 0, periodsMax)) },
 		"brackets": func(*token) {
 			p.list(func() {
 				t := p.peek()

@@ -12,7 +12,7 @@ import (
 // Rows: the groups, then TimesColumns, and hist when there are edges.
 type Times struct {
 	Pos
-	From, To int           // numbers of steps; 0, 0: from the first to the goal
+	From, To int           // numbers of steps; 0, 0: from the first to the last
 	Edges    []event.Value // ascending durations; nil: no histogram
 }
 
@@ -77,7 +77,7 @@ func (s *Times) columns(c *scope) error {
 		if err := f.hasStep(s, s.To); err != nil {
 			return err
 		}
-	case f.Pattern.Goal() == 0:
+	case len(f.Pattern.Steps) == 1:
 		return Errorf(s.Pos, "times needs a funnel of at least two steps")
 	}
 	columns := TimesColumns[:]
