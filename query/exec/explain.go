@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 
+	"cairn/engine/event"
 	"cairn/query/plan"
 	"cairn/query/syntax"
 )
@@ -47,11 +48,16 @@ func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error
 	if err != nil {
 		return nil, err
 	}
-	scan, err := x.newScan(ctx, x.Range, filter)
+	rng := x.readsOf(p.First)
+	scan, err := x.newScan(ctx, rng, filter)
 	if err != nil {
 		return nil, err
 	}
 	columns := x.columnsOf(p)
+	bitmaps := x.answeredByBitmaps(p)
+	if bitmaps {
+		columns = nil
+	}
 	for _, ref := range columns {
 		s.Columns = append(s.Columns, ref.String())
 	}
@@ -62,15 +68,18 @@ func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		b, err := x.bindRange(filter, v.view, x.Range)
+		b, err := x.bindRange(filter, v.view, rng)
 		if err != nil {
 			return nil, err
 		}
 		b = b.resolve()
+		if bitmaps {
+			answers[Answer{Condition: "users of event names", By: "users"}]++
+		}
 		if err := x.answers(filter, v.view, answers); err != nil {
 			return nil, err
 		}
-		if !v.inside(x.Range) {
+		if !v.inside(rng) {
 			answers[Answer{Condition: "time range", By: "scan"}]++
 		}
 		if b.nothing() {
@@ -116,6 +125,19 @@ func (s *Step) addSegment(v *view, b *bound, columns []columnRef) {
 			s.Bytes += c.Info().Bytes.Total * blocks / max(1, v.reader.Blocks())
 		}
 	}
+}
+
+// readsOf is the range that an operator reads of: a window may reach beyond that of the query.
+func (x *Execution) readsOf(op plan.Operator) event.TimeRange {
+	if b, ok := op.(*plan.Behaviour); ok {
+		switch s := b.Stage.(type) {
+		case *syntax.Funnel:
+			return longer(x.Range, s.Within)
+		case *syntax.Match:
+			return longer(x.Range, s.Within)
+		}
+	}
+	return x.Range
 }
 
 // answers notes what answers every leaf of a condition in a segment.
