@@ -96,7 +96,8 @@ func TestExplainOfBehaviours(t *testing.T) {
 	explain := func(text string) (step struct {
 		Segments, Bytes int
 		By              string
-	}) {
+	},
+	) {
 		got, err := query.Explain(context.Background(), snapshot, text, query.Options{Location: time.UTC})
 		if err != nil {
 			t.Fatal(err)
