@@ -198,7 +198,7 @@ func (s *sessionStats) own(b *batch) {
 	}
 	for i := range b.n {
 		session := uint32(b.session(i))
-		for _, sp := range s.feeder.spansOf(session) {
+		for _, sp := range s.feeder.spansOf(&s.feeder.list[session]) {
 			fillWith(owner[sp.from:sp.to], session)
 		}
 	}
