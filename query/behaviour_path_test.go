@@ -3,13 +3,19 @@ package query_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
 	"pgregory.net/rapid"
 
+	"cairn/engine"
+	"cairn/engine/event"
 	"cairn/query"
+	"cairn/query/exec"
 	"cairn/query/querytest"
 )
 
@@ -182,4 +188,130 @@ func TestRandomPathsAgreeWithTheReference(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The same on an engine, whose segments overlap in time.
+func TestRandomPathsOnEngine(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		events := querytest.RandomEvents(t)
+		text := pathTexts{t}.query()
+		var reference querytest.Reference
+		reference.Load(nil, events)
+		want, wantErr := reference.Query(text, querytest.RandomEnv())
+		if wantErr != nil {
+			return
+		}
+		e := &onEngine{opt: engineOptions(rapid.SampledFrom([]int{1, 2, 8}).Draw(t, "block rows"))}
+		defer e.close()
+		if err := e.load(rapid.Permutation(slices.Clone(events)).Draw(t, "order")); err != nil {
+			t.Fatal(err)
+		}
+		got, gotErr := e.Query(text, querytest.RandomEnv())
+		if diff := querytest.Difference(want, wantErr, got, gotErr); diff != "" {
+			t.Fatalf("%s\n%s", text, diff)
+		}
+	})
+}
+
+// visits makes events of many users in several days, in the order of arrival.
+func visits(n int) []event.Event {
+	random := rand.New(rand.NewPCG(1, 2))
+	begin := time.Date(2025, 3, 28, 0, 0, 0, 0, time.UTC).UnixNano()
+	names := []string{"open", "list", "item", "pay", "close"}
+	var events []event.Event
+	for len(events) < n {
+		user := fmt.Sprintf("u%d", random.IntN(n/60+1))
+		if random.IntN(20) == 0 {
+			user = ""
+		}
+		at := begin + random.Int64N(int64(5*24*time.Hour))
+		for range 1 + random.IntN(12) {
+			e := event.Event{Time: at, Received: at, Name: names[random.IntN(len(names))], User: user}
+			if random.IntN(4) > 0 {
+				e.Fields = append(e.Fields, event.Field{Name: "page", Value: event.String(fmt.Sprintf("/p%d", random.IntN(30)))})
+			}
+			if random.IntN(3) > 0 {
+				e.Fields = append(e.Fields, event.Field{Name: "price", Value: event.Float(float64(random.IntN(10000)) / 100)})
+			}
+			events = append(events, e)
+			if random.IntN(10) > 0 {
+				at += random.Int64N(int64(20 * time.Minute))
+			}
+		}
+	}
+	return events
+}
+
+// settled is an engine that holds events in segments of a day each.
+func settled(t *testing.T, events []event.Event) query.Source {
+	opt := engineOptions(512)
+	opt.FS = vfs.NewMem()
+	db, err := engine.Open("settled", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	tenant, err := db.Tenant(engineTenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(slices.Clone(events), 1000) {
+		if _, err := tenant.Append(context.Background(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Settle(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	snapshot := tenant.Snapshot()
+	t.Cleanup(func() { snapshot.Close() })
+	return snapshot
+}
+
+// Sessions and gaps have the same answers whether events are streamed or become rows, also where there are
+// many of them.
+func TestStreamedStatsAgreeWithRows(t *testing.T) {
+	events := visits(20_000)
+	sources := map[string]query.Source{"segments by day": settled(t, events)}
+	for _, layout := range []query.MemoryOptions{
+		{BlockRows: 1024, Segments: 1}, {BlockRows: 256, Segments: 5}, {BlockRows: 4096, Segments: 2, Hot: true},
+	} {
+		source, err := query.MemoryWith(events, layout)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources[fmt.Sprintf("%+v", layout)] = source
+	}
+	for layout, source := range sources {
+		for _, text := range []string{
+			"* | session | stats count(), users(), avg(dwell), p90(dwell) by event",
+			"* | session max 40m | stats distinct(session.id), count() by page",
+			"* | session | stats distinct(session.id), sum(price) by page, user",
+			"* on 2025-03-30 | session | stats count() as n, first(page) as page by session.id | stats sum(n), count(n = 1), count() by page",
+			"* from 2025-03-29T10:00 to 2025-03-30T09:00 | session gap 2h max 3h | stats last(page) as page, sum(price) as price by session.id, user | stats sum(price), users(), max(price) by page",
+			"* | session | where not exists(dwell) | stats users(), avg(session.duration), last(session.number), first(session.entry.page) by session.exit.page",
+			"* | session | where session.events > 2 and event = \"item\" | stats count(), min(price), max(page), topk(page, 3) by session.entry, session.exit",
+			"* | session | where event != \"close\" | stats count() as n, count(event = \"pay\") as paid, median(price) as m by session.id | where n > 1 | stats count(), sum(paid), avg(m), stddev(m)",
+			"* | session | stats max(price) / count() as each, first(user) as who by session.id, session.duration",
+			"item or pay on 2025-03-30 | session gap 1h | stats count(), sum(session.duration), hist(dwell, 0s, 1m, 10m) by bin(6h)",
+			"* | session | top 5 page by avg(session.events)",
+			"* | session | stats count() as n by session.id | top 3 n by count()",
+			"* | gap | stats count(), median(gap), hist(gap, 0s, 5m, 1h), sum(price) by event",
+			"* last 3d | gap | where gap > 10m | stats count(), users(), first(page), last(gap) by bin(1d)",
+		} {
+			run := func(opt query.Options) string {
+				got, err := query.Run(context.Background(), source, text, withEnv(opt, querytest.RandomEnv()))
+				if err != nil {
+					t.Fatalf("%s: %v", text, err)
+				}
+				return fmt.Sprint(got.Rows)
+			}
+			want := run(query.Options{Workers: 1, Knobs: exec.Knobs{NoShortcut: true}})
+			for _, workers := range []int{1, 3} {
+				if got := run(query.Options{Workers: workers, Knobs: exec.Knobs{BlockTasks: workers > 1}}); got != want {
+					t.Errorf("%s: %s\ngot  %.800s\nwant %.800s", layout, text, got, want)
+				}
+			}
+		}
+	}
 }

@@ -35,6 +35,8 @@ type streamSpec struct {
 	by        []syntax.Expr // what stands for the user; nil: the user
 	// only, if not nil, are the users wanted, where they are known by dense id; others may come too.
 	only *idSet
+	// reads are expressions of stored columns that the consumer reads by itself.
+	reads []syntax.Expr
 }
 
 // stepSelector is a selector of a step: with first, of the user's first events alone.

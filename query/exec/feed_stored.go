@@ -61,7 +61,7 @@ func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func
 		s.columns = append(s.columns, e)
 	}
 	f.x.readRange = spec.rng
-	f.x.columns = f.columns(s)
+	f.x.columns = f.columns(s, spec.reads)
 	if f.x.byID() && spec.by == nil {
 		return s.run(ctx, newConsumer)
 	}
@@ -76,7 +76,7 @@ func (f *storedFeed) run(ctx context.Context, spec *streamSpec, newConsumer func
 }
 
 // columns are the stored columns that a stream reads.
-func (f *storedFeed) columns(s *stream) []columnRef {
+func (f *storedFeed) columns(s *stream, reads []syntax.Expr) []columnRef {
 	list := []columnRef{{source: sourceEvent}, {source: sourceTime}}
 	add := func(refs []columnRef) {
 		for _, ref := range refs {
@@ -99,10 +99,10 @@ func (f *storedFeed) columns(s *stream) []columnRef {
 	for _, c := range s.selectors {
 		conditions(c)
 	}
-	for _, e := range s.columns {
+	for _, e := range slices.Concat(s.columns, reads) {
 		add(f.x.refs(e))
 	}
-	return list
+	return slices.DeleteFunc(list, func(ref columnRef) bool { return ref.source == sourceMade })
 }
 
 func (f *storedFeed) users(workers []*streamWorker, ids []uint32) ([]event.Value, error) {

@@ -13,7 +13,7 @@ func (x *Execution) streamedGaps(ctx context.Context, p *plan.Pipeline, s *plan.
 	made := x.streaming([]string{syntax.ColumnGap})
 	return made.streamedStats(ctx, s.Stats, x.Range, func(ctx context.Context, pass *statsPass) ([]*statsWorker, error) {
 		feed := &storedFeed{x: x, plan: p, filter: filter}
-		spec := &streamSpec{rng: x.Range, whole: true, refs: true}
+		spec := &streamSpec{rng: x.Range, whole: true, refs: true, reads: s.Exprs()}
 		streams, err := feed.run(ctx, spec, func(w *streamWorker) (streamConsumer, error) { return newGapStats(pass, s, w) })
 		if err != nil {
 			return nil, err

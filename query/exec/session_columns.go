@@ -147,7 +147,14 @@ func (s *sessionColumns) define(c *sessionColumn, name string, p *plan.Streamed)
 		c.special, c.fill = madeSessionID, func(c *sessionColumn) error { c.values = c.values[:0]; return nil }
 		return nil
 	case "session.number":
-		return ints(event.KindInt, func(x *chunkSession) int64 { return int64(x.number) })
+		user, number := uint32(0), int64(0)
+		return ints(event.KindInt, func(x *chunkSession) int64 {
+			if x.user != user {
+				user, number = x.user, 0
+			}
+			number++
+			return number
+		})
 	case "session.events":
 		return ints(event.KindInt, func(x *chunkSession) int64 { return int64(x.events) })
 	case "session.duration":
@@ -407,14 +414,14 @@ func (s *sessionColumns) fillOrder(c *sessionColumn) error {
 	if err := s.readEnds(c.key, o.last, c.gids); err != nil {
 		return err
 	}
-	tied := uint8(tiedStart)
+	tied := uint32(tiedStart)
 	if o.last {
 		tied = tiedEnd
 	}
 	o.events = o.events[:0]
 	for i := range list {
 		if x := &list[i]; x.tied&tied != 0 || x.events > 1 && !c.ids.values[c.gids[i]].Exists() {
-			for _, sp := range s.feeder.spansOf(uint32(i)) {
+			for _, sp := range s.feeder.spansOf(x) {
 				for place := sp.from; place < sp.to; place++ {
 					o.events = append(o.events, orderEvent{place, uint32(i)})
 				}
@@ -455,13 +462,4 @@ func (s *sessionColumns) readEvents(k *keyColumn, o *orderColumn) error {
 		o.order[i], o.places[i] = uint32(i), e.place
 	}
 	return s.read(k, o.order, o.places, o.gids)
-}
-
-// spansOf returns where the events of a session are.
-func (f *sessionFeeder) spansOf(session uint32) []span {
-	to := len(f.spans)
-	if int(session)+1 < len(f.list) {
-		to = int(f.list[session+1].spans)
-	}
-	return f.spans[f.list[session].spans:to]
 }

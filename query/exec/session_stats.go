@@ -32,6 +32,12 @@ func (x *Execution) streaming(made []string) *Execution {
 func (x *Execution) streamedSessions(ctx context.Context, p *plan.Pipeline, op *plan.Session, filter *condition) (*table, error) {
 	s := op.Streamed
 	r := &streamedRun{x: x.streaming(s.Made()), plan: s, sessionRun: *x.newSessionRun(&storedFeed{x: x, plan: p, filter: filter}, op.Stage)}
+	r.wide.spec.reads = s.Exprs()
+	for _, name := range r.x.made.list {
+		if _, field, ok := syntax.SessionColumn(name); ok {
+			r.wide.spec.reads = append(r.wide.spec.reads, endField(field))
+		}
+	}
 	if s.Unit == plan.UnitSession && s.Then == nil {
 		return r.rows(ctx)
 	}
@@ -198,7 +204,7 @@ func (s *sessionStats) own(b *batch) {
 	}
 	for i := range b.n {
 		session := uint32(b.session(i))
-		for _, sp := range s.feeder.spansOf(session) {
+		for _, sp := range s.feeder.spansOf(&s.feeder.list[session]) {
 			fillWith(owner[sp.from:sp.to], session)
 		}
 	}

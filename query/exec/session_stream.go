@@ -15,10 +15,11 @@ type sessionFeeder struct {
 	// sessions.
 	strict, tidy bool
 
-	list  []chunkSession // of the chunk at hand
-	spans []span
-	dwell []int64 // by place, if strict
+	list  []chunkSession // of the chunk at hand, those of a user together
+	spans []span         // of sessions that have several
+	dwell []int64        // by place, if strict
 	later []uint32
+	one   [1]span
 }
 
 // sessionSink takes the sessions of chunks.
@@ -29,13 +30,14 @@ type sessionSink interface {
 
 // chunkSession is a session of the chunk at hand. Places are those of events in the chunk.
 type chunkSession struct {
-	user                uint32
-	number, events      int32
-	start, end          int64
-	entry, exit         uint32 // places of the first and the last event
-	entryView, exitView uint32
-	tied                uint8  // see tiedStart
-	spans               uint32 // its events begin with this one of spans, and end where those of the next begin
+	user        uint32
+	events      int32
+	start, end  int64
+	entry, exit uint32 // places of the first and the last event
+	// spans is 0 if the events are at all places from entry to exit. Else spans-1 is where in spans of the
+	// feeder those of the session are: behind one whose from is how many they are.
+	spans uint32
+	tied  uint32 // see tiedStart
 }
 
 // tiedStart and tiedEnd say that other events have the time of a session's first, or last, one.
@@ -57,6 +59,29 @@ func (f *sessionFeeder) endChunk(c *chunk) error {
 	return err
 }
 
+// spansOf returns where the events of a session are. The slice is valid until the next call.
+func (f *sessionFeeder) spansOf(s *chunkSession) []span {
+	if s.spans == 0 {
+		f.one[0] = span{s.entry, s.exit + 1}
+		return f.one[:]
+	}
+	n := f.spans[s.spans-1].from
+	return f.spans[s.spans : s.spans+n]
+}
+
+// addSpan adds a span to the last session.
+func (f *sessionFeeder) addSpan(s *chunkSession, next span) {
+	if s.spans == 0 {
+		f.spans = append(f.spans, span{from: 0})
+		s.spans = uint32(len(f.spans))
+		if s.events > 0 {
+			f.addSpan(s, span{s.entry, s.exit + 1})
+		}
+	}
+	f.spans = append(f.spans, next)
+	f.spans[s.spans-1].from++
+}
+
 // pieces implements pieceConsumer: it takes the users whose events are surely all there, and in order.
 func (f *sessionFeeder) pieces(c *chunk, pieces []piece) (bool, error) {
 	last := pieces[len(pieces)-1]
@@ -65,12 +90,12 @@ func (f *sessionFeeder) pieces(c *chunk, pieces []piece) (bool, error) {
 		return false, nil
 	}
 	sessions, spans := len(f.list), len(f.spans)
-	cut := sessionCut{f: f, c: c, gap: f.r.stage.Gap, longest: f.r.stage.Max, first: sessions}
+	cut := sessionCut{f: f, c: c, gap: f.r.stage.Gap, longest: f.r.stage.Max}
 	if cut.longest == 0 {
 		cut.longest = math.MaxInt64
 	}
 	for _, p := range pieces {
-		if !cut.piece(p) {
+		if cut.piece(p); cut.refused {
 			break
 		}
 	}
@@ -81,93 +106,101 @@ func (f *sessionFeeder) pieces(c *chunk, pieces []piece) (bool, error) {
 	return !cut.refused, nil
 }
 
-// sessionCut cuts the pieces of one user. The session at hand is the last of the feeder, if open.
+// sessionCut cuts the pieces of one user. The last session of the feeder may go on with the next piece, if
+// it is open.
 type sessionCut struct {
 	f            *sessionFeeder
 	c            *chunk
 	gap, longest int64
-	first        int // the user's first session
 	open         bool
 	refused      bool // simultaneous events matter, or segments overlap
 }
 
-// piece takes a piece, unless the user is refused.
-func (t *sessionCut) piece(p piece) bool {
-	f, times := t.f, t.c.times[p.from:p.to]
+// piece takes a piece.
+func (t *sessionCut) piece(p piece) {
+	times := t.c.times[p.from:p.to]
+	from := 0
 	if t.open {
-		s := &f.list[len(f.list)-1]
-		pause := times[0] - s.end
-		if pause <= 0 {
-			t.refused = true
-			return false
+		if from = t.goOn(p, times); from == len(times) || t.refused {
+			return
 		}
-		if pause > t.gap || times[0]-s.start > t.longest {
-			t.close()
-		}
+		t.close()
 	}
-	gap, longest := t.gap, t.longest
-	for from := 0; from < len(times); {
-		if !t.open {
-			t.open = true
-			f.list = append(f.list, chunkSession{
-				user: p.user, start: times[from], entry: p.from + uint32(from), entryView: p.view, spans: uint32(len(f.spans)),
-			})
+	f := t.f
+	for from < len(times) {
+		start := times[from]
+		to := t.end(times, from, start)
+		s := chunkSession{
+			user: p.user, events: int32(to - from), start: start, end: times[to-1],
+			entry: p.from + uint32(from), exit: p.from + uint32(to) - 1,
 		}
-		s := &f.list[len(f.list)-1]
-		to := from + 1
-		for before := times[from]; to < len(times); to++ {
-			at := times[to]
-			if at-before > gap {
-				break
-			}
-			before = at
+		if to-from > 1 {
+			s.tied = tiesOf(times[from:to])
 		}
-		if times[to-1]-s.start > longest {
-			for to = from; times[to]-s.start <= longest; to++ {
-			}
-		}
-		if f.strict && hasTies(times[from:to]) {
-			t.refused = true
-			return false
-		}
-		f.spans = append(f.spans, span{p.from + uint32(from), p.from + uint32(to)})
-		s.note(times[from:to], p.from+uint32(to)-1, p.view)
+		f.list = append(f.list, s)
+		t.open = true
 		if to < len(times) {
 			t.close()
 		}
 		from = to
 	}
-	return !t.refused
 }
 
-// note adds events of a segment, which end at a place.
-func (s *chunkSession) note(times []int64, exit, view uint32) {
-	n := len(times)
+// goOn adds the first events of a piece to the open session, and returns how many these are.
+func (t *sessionCut) goOn(p piece, times []int64) int {
+	s := &t.f.list[len(t.f.list)-1]
+	pause := times[0] - s.end
+	if pause <= 0 {
+		t.refused = true
+		return 0
+	}
+	if pause > t.gap || times[0]-s.start > t.longest {
+		return 0
+	}
+	to := t.end(times, 0, s.start)
+	t.f.addSpan(s, span{p.from, p.from + uint32(to)})
 	s.tied &^= tiedEnd
-	if n > 1 {
-		if times[n-1] == times[n-2] {
-			s.tied |= tiedEnd
-		}
-		if times[0] == times[1] && times[0] == s.start {
-			s.tied |= tiedStart
-		}
+	if to > 1 {
+		s.tied |= tiesOf(times[:to]) & tiedEnd
 	}
-	s.events += int32(n)
-	s.end, s.exit, s.exitView = times[n-1], exit, view
+	s.events += int32(to)
+	s.end, s.exit = times[to-1], p.from+uint32(to)-1
+	return to
 }
 
-func hasTies(times []int64) bool {
-	for i := 1; i < len(times); i++ {
-		if times[i] == times[i-1] {
-			return true
+// end returns where the events of a session end that goes on with the event at from.
+func (t *sessionCut) end(times []int64, from int, start int64) int {
+	gap := t.gap
+	to := from + 1
+	for before := times[from]; to < len(times); to++ {
+		at := times[to]
+		if at-before > gap {
+			break
+		}
+		before = at
+	}
+	if times[to-1]-start > t.longest {
+		for to = from; times[to]-start <= t.longest; to++ {
 		}
 	}
-	return false
+	return to
+}
+
+// tiesOf returns what is tied of a session with these events, of which there are several.
+func tiesOf(times []int64) (tied uint32) {
+	n := len(times)
+	if times[0] == times[1] {
+		tied = tiedStart
+	}
+	if times[n-1] == times[n-2] {
+		tied |= tiedEnd
+	}
+	return tied
 }
 
 // close ends the session at hand.
 func (t *sessionCut) close() {
-	if !t.open {
+	if !t.open || t.refused {
 		return
 	}
 	t.open = false
@@ -176,32 +209,33 @@ func (t *sessionCut) close() {
 	s := &f.list[last]
 	switch {
 	case !inRange(f.r.rng, s.start):
-		f.list, f.spans = f.list[:last], f.spans[:s.spans]
-		return
+		f.list = f.list[:last]
 	case f.tidy && s.tied != 0:
 		t.refused = true
 	case f.strict:
-		f.pause(t.c, f.spans[s.spans:])
+		t.refused = !f.pause(t.c, f.spansOf(s))
 	}
-	s.number = int32(last-t.first) + 1
 }
 
 // noDwell stands for the dwell of the last event of a session.
 const noDwell = -1
 
-// pause works out the time to the next event of a session in order.
-func (f *sessionFeeder) pause(c *chunk, spans []span) {
+// pause works out the time to the next event of a session; false: some are simultaneous.
+func (f *sessionFeeder) pause(c *chunk, spans []span) bool {
 	f.dwell = sized(f.dwell, len(c.times))
 	for i, s := range spans {
 		times, dwell := c.times[s.from:s.to], f.dwell[s.from:s.to]
 		for i := 1; i < len(times); i++ {
-			dwell[i-1] = times[i] - times[i-1]
+			if dwell[i-1] = times[i] - times[i-1]; dwell[i-1] == 0 {
+				return false
+			}
 		}
 		dwell[len(dwell)-1] = noDwell
 		if i+1 < len(spans) {
 			dwell[len(dwell)-1] = c.times[spans[i+1].from] - times[len(times)-1]
 		}
 	}
+	return true
 }
 
 // sized returns s with n elements, whatever they are.
@@ -231,7 +265,7 @@ func (f *sessionFeeder) user(r *userRows) error {
 				f.later = append(f.later, r.user)
 				return nil
 			}
-			f.add(r, from, to, int32(len(f.list)-sessions)+1)
+			f.add(r, from, to)
 		}
 		from = to
 	}
@@ -239,31 +273,22 @@ func (f *sessionFeeder) user(r *userRows) error {
 }
 
 // add adds the session of the events [from, to) of a user.
-func (f *sessionFeeder) add(r *userRows, from, to int, number int32) {
-	c := &f.w.chunk
-	s := chunkSession{
-		user: r.user, number: number, events: int32(to - from), start: r.times[from], end: r.times[to-1],
-		entry: c.place(r.refs[from]), entryView: uint32(r.refs[from].view()),
-		exit: c.place(r.refs[to-1]), exitView: uint32(r.refs[to-1].view()), spans: uint32(len(f.spans)),
+func (f *sessionFeeder) add(r *userRows, from, to int) {
+	c, times := &f.w.chunk, r.times[from:to]
+	places := make([]uint32, len(times))
+	for i, ref := range r.refs[from:to] {
+		places[i] = c.place(ref)
 	}
-	if to-from > 1 {
-		if r.times[from] == r.times[from+1] {
-			s.tied |= tiedStart
-		}
-		if r.times[to-1] == r.times[to-2] {
-			s.tied |= tiedEnd
-		}
-	}
-	places := make([]uint32, 0, to-from)
-	for _, ref := range r.refs[from:to] {
-		places = append(places, c.place(ref))
+	s := chunkSession{user: r.user, start: times[0], end: times[len(times)-1], entry: places[0], exit: places[len(places)-1]}
+	if len(times) > 1 {
+		s.tied = tiesOf(times)
 	}
 	if f.strict {
 		f.dwell = sized(f.dwell, len(c.times))
 		for i, place := range places {
 			f.dwell[place] = noDwell
 			if i+1 < len(places) {
-				f.dwell[place] = r.times[from+i+1] - r.times[from+i]
+				f.dwell[place] = times[i+1] - times[i]
 			}
 		}
 	}
@@ -273,8 +298,9 @@ func (f *sessionFeeder) add(r *userRows, from, to int, number int32) {
 		for n < len(places) && places[n] == places[n-1]+1 {
 			n++
 		}
-		f.spans = append(f.spans, span{places[i], places[n-1] + 1})
+		f.addSpan(&s, span{places[i], places[n-1] + 1})
 		i = n
 	}
+	s.events = int32(len(times))
 	f.list = append(f.list, s)
 }

@@ -54,7 +54,7 @@ func (c *streamCursor) gatherStretch(b, from, to int) error {
 	at := len(out.class)
 	out.class = growing(out.class, n)[:at+n]
 	if len(c.w.stream.selectors) == 0 {
-		clear(out.class[at:])
+		c.w.noClasses()
 	} else if err := c.classStretch(b, from, out.class[at:]); err != nil {
 		return err
 	}
@@ -64,6 +64,15 @@ func (c *streamCursor) gatherStretch(b, from, to int) error {
 		}
 	}
 	return nil
+}
+
+// noClasses makes all classes of the chunk 0, as they are in a stream without selectors.
+func (w *streamWorker) noClasses() {
+	class := w.chunk.class
+	if w.zeros < len(class) || w.zerosOf != &class[0] {
+		clear(class[:cap(class)])
+		w.zeros, w.zerosOf = cap(class), &class[0]
+	}
 }
 
 // classStretch finds the classes of the rows of a block from one on.

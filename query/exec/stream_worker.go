@@ -29,6 +29,9 @@ type streamWorker struct {
 	held      int    // bytes accounted for
 	end       uint32 // the user behind the last range
 
+	zeros   int // so many elements of the chunk's class, which begins at zerosOf, are 0 for good
+	zerosOf *uint32
+
 	*streamBuffers
 	rows  userRows
 	order []int32

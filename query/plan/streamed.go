@@ -265,30 +265,31 @@ func (s *Streamed) AtEnd(a *syntax.Agg) bool {
 	return !made && !slices.ContainsFunc(s.Where, func(e syntax.Expr) bool { return !OfSession(e) })
 }
 
+// Exprs returns all expressions, those of aggregates too.
+func (s *Streamed) Exprs() []syntax.Expr {
+	var list []syntax.Expr
+	for at := s; at != nil; at = at.Then {
+		list = append(list, at.Where...)
+		for _, n := range slices.Concat(at.Stats.Keys, at.Stats.Aggs, at.Groups) {
+			list = append(list, n.Expr)
+		}
+		for _, a := range at.Leaves {
+			list = append(list, a, madeColumn(AggColumn(a)))
+		}
+	}
+	return list
+}
+
 // Made returns the names of all computed columns that are looked at.
 func (s *Streamed) Made() []string {
 	var names []string
-	look := func(e syntax.Expr) {
+	for _, e := range s.Exprs() {
 		Walk(e, func(e syntax.Expr) bool {
 			if c, ok := e.(*syntax.Column); ok && c.Scope == syntax.ScopeMade && !slices.Contains(names, c.Name) {
 				names = append(names, c.Name)
 			}
 			return true
 		})
-	}
-	for at := s; at != nil; at = at.Then {
-		for _, e := range at.Where {
-			look(e)
-		}
-		for _, list := range [][]syntax.Named{at.Stats.Keys, at.Stats.Aggs, at.Groups} {
-			for _, n := range list {
-				look(n.Expr)
-			}
-		}
-		for _, a := range at.Leaves {
-			look(a)
-			look(madeColumn(AggColumn(a)))
-		}
 	}
 	return names
 }
