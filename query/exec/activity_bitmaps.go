@@ -27,7 +27,7 @@ func (a *activity) byBitmaps(ctx context.Context, pos syntax.Pos, every syntax.S
 // noteMatched notes which periods have a match.
 func (a *activity) noteMatched(active []userBits) {
 	for i, users := range active {
-		if users != nil {
+		if from, to := users.span(); from < to {
 			a.first, a.last = min(a.first, i), max(a.last, i)
 		}
 	}

@@ -30,7 +30,7 @@ func (f *funnelWorker) count(b *best) {
 	g.any = true
 	switch v := f.r.view.(type) {
 	case *syntax.Times:
-		from, to := 0, f.r.p.goal
+		from, to := 0, len(f.r.p.steps)-1
 		if v.To > 0 {
 			from, to = v.From-1, v.To-1
 		}
@@ -73,7 +73,7 @@ func (f *funnelWorker) count(b *best) {
 }
 
 // open reports whether the window of an attempt is open at the snapshot.
-func (f *funnelWorker) open(a *attempt) bool { return a.deadline > f.r.x.Now }
+func (f *funnelWorker) open(a *attempt) bool { return a.deadline >= f.r.x.Now }
 
 // note keeps the user at hand for a view that lists users.
 func (f *funnelWorker) note(b *best) {
@@ -91,7 +91,7 @@ func (f *funnelWorker) note(b *best) {
 			a = &b.cover[step]
 		}
 	case *syntax.Dropped:
-		if v.After > 0 && step != v.After-1 || v.After == 0 && step >= f.r.p.goal {
+		if v.After > 0 && step != v.After-1 || step >= f.r.p.goal {
 			return
 		}
 	case *syntax.Pending:

@@ -26,7 +26,7 @@ type fastFunnel struct {
 
 	times   []int64 // of the user at hand
 	classes []uint32
-	joined  chunk // where they are put side by side
+	begins  []begin
 	rivals  rivals
 	chain   [64]int32
 	best    best
@@ -135,6 +135,13 @@ func (q *fastFunnel) userBy(c *chunk, pieces []piece) (done bool) {
 	if q.known < q.f.m.classes.count.Load() {
 		q.learn()
 	}
+	group, several := q.groupOf(c, pieces)
+	switch {
+	case several && r.top != nil:
+		return false // groups may be one
+	case several:
+		return q.groups(c, pieces)
+	}
 	states := q.starts[:len(r.p.steps)+1]
 	for k := range states {
 		states[k] = noStart
@@ -145,17 +152,7 @@ func (q *fastFunnel) userBy(c *chunk, pieces []piece) (done bool) {
 			return false
 		}
 	}
-	if to.steps == 0 {
-		return true
-	}
-	group, several := q.groupOf(c, pieces)
-	switch {
-	case several && r.top != nil:
-		return false // groups may be one
-	case several:
-		q.join(c, pieces)
-		q.groups(c, pieces)
-	default:
+	if to.steps > 0 {
 		q.find(c, pieces, &to)
 		q.count(c, group)
 	}
@@ -278,21 +275,41 @@ func (q *fastFunnel) find(c *chunk, pieces []piece, to *progress) {
 	}
 }
 
-// join puts the events of the pieces side by side.
-func (q *fastFunnel) join(c *chunk, pieces []piece) {
-	if len(pieces) == 1 {
-		p := pieces[0]
-		q.times, q.classes = c.times[p.from:p.to], c.class[p.from:p.to]
-		return
-	}
-	times, classes := q.joined.times[:0], q.joined.class[:0]
+// join puts the events of the pieces side by side, and lists those that can start an attempt; ordered is false
+// if some are simultaneous.
+func (q *fastFunnel) join(c *chunk, pieces []piece) (ordered bool) {
+	n := 0
 	for _, p := range pieces {
-		times = append(times, c.times[p.from:p.to]...)
-		classes = append(classes, c.class[p.from:p.to]...)
+		n += int(p.to - p.from)
 	}
-	q.joined.times, q.joined.class = times, classes
-	q.times, q.classes = times, classes
+	if cap(q.times) < n {
+		q.times, q.classes, q.begins = make([]int64, 2*n), make([]uint32, 2*n), make([]begin, 2*n)
+	}
+	times, classes, begins := q.times[:n], q.classes[:n], q.begins[:n]
+	rng, masks := q.f.r.rng, q.masks
+	at, count, before := 0, 0, c.times[pieces[0].from]-1
+	for _, p := range pieces {
+		from := at
+		for i, now := range c.times[p.from:p.to] {
+			if now <= before {
+				return false
+			}
+			class := c.class[int(p.from)+i]
+			times[at], classes[at] = now, class
+			begins[count] = begin{int32(at), int32(int(p.from) + at - from)}
+			if masks[class]&1 != 0 && now >= rng.From && (now < rng.To || rng.To == noLimit) {
+				count++
+			}
+			before = now
+			at++
+		}
+	}
+	q.times, q.classes, q.begins = times, classes, begins[:count]
+	return true
 }
+
+// begin is an event that can start an attempt: its number among those of the user, and its place in the chunk.
+type begin struct{ at, place int32 }
 
 // sameGroup reports whether two starts are in one group.
 func (q *fastFunnel) sameGroup(c *chunk, i, j int) bool {
@@ -314,39 +331,47 @@ type rivals struct {
 }
 
 // groups counts a user whose attempts start in several groups: of each start, in order, the chain is found,
-// and the earliest of the deepest in each group counts.
-func (q *fastFunnel) groups(c *chunk, pieces []piece) {
-	rng := q.f.r.rng
+// and the earliest of the deepest in each group counts. done is false if he has simultaneous events.
+func (q *fastFunnel) groups(c *chunk, pieces []piece) (done bool) {
+	if !q.join(c, pieces) {
+		return false
+	}
 	steps := len(q.f.r.p.steps)
 	clear(q.cursor[:steps])
 	r := &q.rivals
 	r.places, r.furthest, r.at = r.places[:0], r.furthest[:0], r.at[:0]
 	r.epoch++
-	start := 0
-	for _, p := range pieces {
-		for place := p.from; place < p.to; place++ {
-			if q.masks[c.class[place]]&1 != 0 && rng.Contains(c.times[place]) {
-				if n := q.rival(c, int32(place), steps); int(r.furthest[n]) < steps-1 {
-					q.challenge(n, start, steps)
-				}
-			}
-			start++
+	for _, b := range q.begins {
+		if n := q.rival(c, b.place, steps); int(r.furthest[n]) < steps-1 {
+			q.challenge(n, int(b.at), steps)
 		}
 	}
 	a := &q.best.a
+	simple := q.f.r.view == nil && len(q.f.r.sums) == 0
 	for n, furthest := range r.furthest {
 		a.furthest = int(furthest)
-		for k := range a.at {
-			a.at[k] = -1
-		}
-		copy(a.at, r.at[n*steps:n*steps+a.furthest+1])
+		copy(a.at, r.at[n*steps:(n+1)*steps])
 		a.deadline = q.f.r.p.deadline(q.times[a.at[0]])
+		if simple {
+			q.countSteps(q.times, q.group(c, int(r.places[n])))
+			continue
+		}
 		for k, at := range a.at[:a.furthest+1] {
 			a.at[k] = place(pieces, at)
 		}
 		a.start = a.at[0]
 		q.count(c, int(r.places[n]))
 	}
+	return true
+}
+
+// group returns the group of a start by its place in the chunk.
+func (q *fastFunnel) group(c *chunk, place int) *funnelGroup {
+	f := q.f
+	for i, k := range f.r.by {
+		f.gids[i] = c.keys[k][place]
+	}
+	return f.groups[f.group(f.gids)]
 }
 
 // place returns where in the chunk the i-th event of some pieces is.
@@ -429,7 +454,7 @@ func (q *fastFunnel) count(c *chunk, group int) {
 		f.groups = append(f.groups, f.r.newGroup())
 	}
 	if f.r.view == nil && len(f.r.sums) == 0 {
-		q.countSteps(c, f.groups[q.best.key.group])
+		q.countSteps(c.times, f.groups[q.best.key.group])
 		return
 	}
 	f.part = userRows{times: c.times, class: c.class, keys: c.keys}
@@ -442,15 +467,15 @@ func (q *fastFunnel) count(c *chunk, group int) {
 	f.count(&q.best)
 }
 
-// countSteps counts the attempt found in the rows of the funnel itself.
-func (q *fastFunnel) countSteps(c *chunk, g *funnelGroup) {
+// countSteps counts the attempt found in the rows of the funnel itself; times are those of its events.
+func (q *fastFunnel) countSteps(times []int64, g *funnelGroup) {
 	a := &q.best.a
 	g.any = true
-	before := c.times[a.at[0]]
+	before := times[a.at[0]]
 	g.counts[0]++
 	for k := 1; k <= a.furthest; k++ {
 		g.counts[k]++
-		now := c.times[a.at[k]]
+		now := times[a.at[k]]
 		g.spans[k] = append(g.spans[k], now-before)
 		before = now
 	}

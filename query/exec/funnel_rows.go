@@ -61,6 +61,9 @@ func stepLabel(s *syntax.Step) string {
 	if s.Name != "" {
 		return s.Name
 	}
+	if name, ok := s.Selectors[0].EventName(); ok && len(s.Selectors) == 1 {
+		return name
+	}
 	var members []string
 	for _, selector := range s.Selectors {
 		members = append(members, selector.String())

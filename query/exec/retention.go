@@ -23,11 +23,11 @@ type retentionRun struct {
 	by          []int
 	listing     bool // who is counted in which cell is wanted
 
-	periods *periods
-	columns []retentionColumn
-	// columnOf is the column that looks at the k-th period, -1: none. It is nil unless it is all that matters.
-	columnOf []int32
-	over     []int // by cohort: how many columns, from the first, need no period that is not over
+	periods  *periods
+	columns  []retentionColumn
+	plain    bool    // cells depend on nothing but in which periods a user has a RETURN
+	columnOf []int32 // plain, on: the column that looks at the k-th period, -1: none
+	over     []int   // by cohort: how many columns, from the first, need no period that is not over
 	workers  []*streamWorker
 }
 
@@ -83,7 +83,7 @@ func (r *retentionRun) fromStream(ctx context.Context) ([]*retentionGroup, error
 	for _, n := range s.By {
 		r.by = append(r.by, r.spec.column(n.Expr))
 	}
-	if s.When == syntax.On && s.Min == 1 && s.Value == 0 && !s.Rolling {
+	if r.plain = s.Min == 1 && s.Value == 0 && !s.Rolling; r.plain && s.When == syntax.On {
 		r.findColumns()
 	}
 	workers, err := r.feed.run(ctx, r.spec, func(w *streamWorker) (streamConsumer, error) { return r.newWorker(w), nil })

@@ -75,15 +75,14 @@ func (r *retentionRun) show(g *retentionGroup, cohort, column int) (event.Value,
 // retentionMean adds up the cohorts of a group.
 type retentionMean struct {
 	value   syntax.AggFunc
-	cohorts int64
-	users   int64 // of all cohorts
+	users   int64   // of all cohorts
+	squares big.Int // of their sizes, added up
 	columns []retentionMeanColumn
 }
 
 type retentionMeanColumn struct {
 	users              int64   // of the cohorts whose cell is there
-	count              int64   // of cells that are integers, as long as none is anything else
-	sum                big.Rat // of the others
+	sum                big.Rat // of cells times sizes
 	numbers, durations bool    // other than 0
 }
 
@@ -93,23 +92,23 @@ func newRetentionMean(value syntax.AggFunc, columns int) *retentionMean {
 
 // add adds a cohort.
 func (m *retentionMean) add(size int64, cells []event.Value) {
-	m.cohorts++
 	m.users += size
+	m.squares.Add(&m.squares, new(big.Int).Mul(big.NewInt(size), big.NewInt(size)))
 	for i, v := range cells {
 		c := &m.columns[i]
 		switch {
 		case !v.Exists():
 			continue
 		case m.value == 0:
-			c.count += v.AsInt()
+			c.sum.Add(&c.sum, new(big.Rat).SetInt(new(big.Int).Mul(big.NewInt(v.AsInt()), big.NewInt(size))))
 		default:
-			c.addValue(v, m.value, size)
+			c.addValue(v, size)
 		}
 		c.users += size
 	}
 }
 
-func (c *retentionMeanColumn) addValue(v event.Value, value syntax.AggFunc, size int64) {
+func (c *retentionMeanColumn) addValue(v event.Value, size int64) {
 	x := new(big.Rat)
 	if v.Kind() == event.KindFloat {
 		x.SetFloat64(v.AsFloat())
@@ -118,15 +117,16 @@ func (c *retentionMeanColumn) addValue(v event.Value, value syntax.AggFunc, size
 	}
 	c.durations = c.durations || v.Kind() == event.KindDuration
 	c.numbers = c.numbers || v.IsNumber() && x.Sign() != 0
-	if value == syntax.AggAvg {
-		x.Mul(x, new(big.Rat).SetInt64(size))
-	}
-	c.sum.Add(&c.sum, x)
+	c.sum.Add(&c.sum, x.Mul(x, new(big.Rat).SetInt64(size)))
 }
 
 // row is the last row of the group.
 func (m *retentionMean) row(keys []event.Value) []event.Value {
-	size := scalar.Finite(float64(m.users) / float64(m.cohorts))
+	size := event.Float(0)
+	if m.users > 0 {
+		f, _ := new(big.Rat).SetFrac(&m.squares, big.NewInt(m.users)).Float64()
+		size = scalar.Finite(f)
+	}
 	values := append(slices.Clone(keys), event.Null, size)
 	for i := range m.columns {
 		values = append(values, m.mean(&m.columns[i]))
@@ -134,17 +134,12 @@ func (m *retentionMean) row(keys []event.Value) []event.Value {
 	return values
 }
 
-// mean is the mean of a column over the cohorts whose cell is there, weighted by their sizes: of avg as it
-// is, of counts and sums per user, times the mean size.
+// mean is the mean of a column over the cohorts whose cell is there, weighted by their sizes.
 func (m *retentionMean) mean(c *retentionMeanColumn) event.Value {
 	if c.users == 0 || c.numbers && c.durations {
 		return event.Null
 	}
-	mean := c.sum.Add(&c.sum, new(big.Rat).SetInt64(c.count))
-	mean.Quo(mean, new(big.Rat).SetInt64(c.users))
-	if m.value != syntax.AggAvg {
-		mean.Mul(mean, big.NewRat(m.users, m.cohorts))
-	}
+	mean := new(big.Rat).Quo(&c.sum, new(big.Rat).SetInt64(c.users))
 	if c.durations {
 		return durationOf(mean)
 	}

@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"math"
 	"slices"
 	"sort"
 
@@ -68,7 +69,7 @@ func (r *retentionRun) newWorker(w *streamWorker) *retentionWorker {
 func (m *retentionWorker) user(u *userRows) error {
 	m.split(u)
 	p := m.r.periods
-	if m.r.columnOf != nil && len(m.starts) > 0 {
+	if m.r.plain && len(m.starts) > 0 {
 		m.findActive()
 	}
 	cohort, at := 0, 0 // at: the first RETURN not before START
@@ -83,7 +84,7 @@ func (m *retentionWorker) user(u *userRows) error {
 		if err != nil {
 			return err
 		}
-		if m.r.columnOf != nil {
+		if m.r.plain {
 			at = m.plainMember(u.user, g, cohort, at)
 		} else {
 			at = m.firstFrom(at, start)
@@ -216,29 +217,61 @@ func (m *retentionWorker) findActive() {
 func (m *retentionWorker) plainMember(user uint32, g *retentionGroup, cohort, from int) int {
 	r := m.r
 	g.sizes[cohort]++
-	over := int32(r.over[cohort])
-	if over > 0 && r.columns[0].k == 0 {
+	if r.over[cohort] > 0 && r.columns[0].k == 0 {
 		m.count(user, g, cohort, 0)
 	}
 	for from < len(m.active) && int(m.active[from]) <= cohort {
 		from++
 	}
-	before := int32(-1)
-	for _, period := range m.active[from:] {
+	active := m.active[from:]
+	switch {
+	case len(active) == 0:
+	case r.stage.When == syntax.On:
+		m.plainOn(user, g, cohort, active)
+	case r.stage.When == syntax.OnOrAfter:
+		m.plainRange(user, g, cohort, 1, int(active[len(active)-1])-cohort)
+	case r.stage.When == syntax.OnOrBefore:
+		m.plainRange(user, g, cohort, int(active[0])-cohort, math.MaxInt)
+	default:
+		run, most := 0, min(r.longest(), len(active))
+		for run < most && int(active[run])-cohort == run+1 {
+			run++
+		}
+		m.plainRange(user, g, cohort, 1, run)
+	}
+	return from
+}
+
+// plainOn counts a user in the columns that look at one of his periods, which lie behind the cohort.
+func (m *retentionWorker) plainOn(user uint32, g *retentionGroup, cohort int, active []int32) {
+	r, before := m.r, int32(-1)
+	over := int32(r.over[cohort])
+	for _, period := range active {
 		k := int(period) - cohort
 		if k >= len(r.columnOf) {
-			break
+			return
 		}
 		column := r.columnOf[k]
 		if column >= over {
-			break
+			return
 		}
 		if column > before {
 			m.count(user, g, cohort, int(column))
 			before = column
 		}
 	}
-	return from
+}
+
+// plainRange counts a user in the columns first to last, by the numbers of their periods.
+func (m *retentionWorker) plainRange(user uint32, g *retentionGroup, cohort, first, last int) {
+	for i, c := range m.r.columns[:m.r.over[cohort]] {
+		if c.k > last {
+			return
+		}
+		if c.k >= first {
+			m.count(user, g, cohort, i)
+		}
+	}
 }
 
 // member takes a user into a cohort, with his first START in its period and the first RETURN from then on.

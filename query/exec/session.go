@@ -241,7 +241,8 @@ func (a *sessionAdder) session(user event.Value, number int32, rows []row, times
 	first, last := rows[0].event, rows[n-1].event
 	columns := []event.Value{
 		event.String(sessionID(user, times[0])), event.Int(int64(number)), event.Int(int64(n)),
-		event.Duration(times[n-1] - times[0]), event.String(first.Name), event.String(last.Name), {},
+		event.Duration(times[n-1] - times[0]), event.String(first.Name), event.String(last.Name),
+		{},
 	}
 	var extra []event.Field
 	for _, name := range a.needed {

@@ -107,6 +107,10 @@ func (x *Execution) newState(s *statsSpec, spec stateSpec) (aggregate, error) {
 			return nil, err
 		}
 		return x.newDistinct(in), nil
+	case syntax.AggDistinct:
+		if isSessionID(a.X) && x.made != nil {
+			return &sessionCount{}, nil
+		}
 	}
 	in, err := x.newInput(a.X)
 	if err != nil {

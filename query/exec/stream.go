@@ -103,10 +103,25 @@ type classTable struct {
 	index map[string]uint32
 	sets  [][]uint64
 	count atomic.Uint32 // of sets
+	// small is the class + 1 of sets of the first six selectors, 0 where it is not known yet.
+	small [64]atomic.Uint32
 }
 
 // class returns the number of a set of selectors, a bit each.
 func (t *classTable) class(set []uint64) uint32 {
+	if len(set) != 1 || set[0] >= uint64(len(t.small)) {
+		return t.find(set)
+	}
+	small := &t.small[set[0]]
+	n := small.Load()
+	if n == 0 {
+		n = t.find(set) + 1
+		small.Store(n)
+	}
+	return n - 1
+}
+
+func (t *classTable) find(set []uint64) uint32 {
 	key := wordsKey(set)
 	t.mu.RLock()
 	n, ok := t.index[key]

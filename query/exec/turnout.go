@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 
 	"cairn/engine/event"
 	"cairn/query/plan"
@@ -34,7 +36,8 @@ func (t *turnout) slot(at int64) int {
 type turnouts struct {
 	x     *Execution
 	list  []*turnout
-	words int // of sets
+	words int        // of sets
+	mu    sync.Mutex // guards the sets of list while rows are read
 }
 
 // namesOnly reports whether a condition looks at nothing but the event's name; see nameTable.
@@ -101,13 +104,18 @@ func (f *storedFeed) passing(c *condition) *condition {
 	return join(conditionAnd, f.filter, c)
 }
 
-// turnoutBytes is how much the sets of turnouts may take at most: with more the events are read.
-const turnoutBytes = 256 << 20
+// turnoutBytes is how much the sets of turnouts may take at most, if the query may use twice as much: with
+// more, the events are read.
+const turnoutBytes = 512 << 20
 
 // newTurnouts prepares turnouts with so many slots altogether; ok is false if they take too much memory.
 func (x *Execution) newTurnouts(slots int) (t *turnouts, ok bool) {
 	t = &turnouts{x: x, words: userBitsWords(x.Source.UserCount())}
-	return t, slots*8*t.words <= turnoutBytes
+	most := int64(turnoutBytes)
+	if limit := x.Budget.limit; limit > 0 {
+		most = min(most, (limit-x.Budget.Used())/2)
+	}
+	return t, int64(slots)*8*int64(t.words) <= most
 }
 
 func (t *turnouts) add(c *condition, edges []int64) *turnout {
@@ -202,35 +210,18 @@ func (t *turnouts) addSegment(one *turnout, slot int, v *view) error {
 // readRows adds the users of the rows of a scan.
 func (t *turnouts) readRows(ctx context.Context, scan *scan) error {
 	t.x.readRange, t.x.columns = scan.rng, []columnRef{{source: sourceEvent}, {source: sourceTime}}
-	workers, err := scan.run(ctx, func() (consumer, error) {
-		w := &turnoutWorker{t: t}
-		for _, one := range t.list {
-			w.users = append(w.users, make([]userBits, len(one.users)))
-		}
-		return w, nil
+	_, err := scan.run(ctx, func() (consumer, error) {
+		return &turnoutWorker{t: t, users: make([][]userBits, len(t.list))}, nil
 	})
-	if err != nil {
-		return err
-	}
-	for _, c := range workers {
-		for i, one := range t.list {
-			for slot, users := range c.(*turnoutWorker).users[i] {
-				if one.users[slot] == nil {
-					one.users[slot] = users
-				} else {
-					one.users[slot].or(users)
-				}
-			}
-		}
-	}
-	return nil
+	return err
 }
 
 // turnoutWorker is a consumer of the rows of segments that lie in several slots.
 type turnoutWorker struct {
-	t      *turnouts
-	users  [][]userBits // by turnout and slot
-	wanted []uint8      // by code: the turnouts that take the event and have the segment in several slots, a bit each
+	t *turnouts
+	// users are the sets by turnout and slot that the segment at hand needs; workers share them.
+	users  [][]userBits
+	wanted []uint8 // by code: the turnouts that take the event and have the segment in several slots, a bit each
 	codes  []uint32
 	times  []int64
 	ids    []uint32
@@ -241,9 +232,11 @@ func (w *turnoutWorker) whole(*view, *bound) (bool, error) { return false, nil }
 func (w *turnoutWorker) open(v *view) error {
 	w.wanted = append(w.wanted[:0], make([]uint8, len(v.info.Events))...)
 	for i, one := range w.t.list {
-		if one.slot(v.info.TimeMin) == one.slot(v.info.TimeMax) {
+		first, last := one.slot(v.info.TimeMin), one.slot(v.info.TimeMax)
+		if first == last {
 			continue // taken as a whole
 		}
+		w.users[i] = w.t.sets(one, first, last)
 		table, _, err := w.t.x.nameTable(one.condition, v)
 		if err != nil {
 			return err
@@ -255,6 +248,19 @@ func (w *turnoutWorker) open(v *view) error {
 		}
 	}
 	return nil
+}
+
+// sets returns the sets of a turnout, with those of the slots first to last ready for members.
+func (t *turnouts) sets(one *turnout, first, last int) []userBits {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for slot := max(first, 0); slot <= min(last, len(one.users)-1); slot++ {
+		if one.users[slot] == nil {
+			one.users[slot] = make(userBits, t.words)
+			t.x.Budget.Add("users by period", 8*t.words)
+		}
+	}
+	return slices.Clone(one.users)
 }
 
 func (w *turnoutWorker) take(b *batch) error {
@@ -293,13 +299,10 @@ func (w *turnoutWorker) takeFor(i int, one *turnout) {
 		if slot < 0 || slot >= len(one.users) {
 			continue
 		}
-		users := w.users[i][slot]
-		if users == nil {
-			users = make(userBits, w.t.words)
-			w.users[i][slot] = users
-			w.t.x.Budget.Add("users by period", 8*len(users))
+		word, bit := &w.users[i][slot][id>>6], uint64(1)<<(id&63)
+		if atomic.LoadUint64(word)&bit == 0 {
+			atomic.OrUint64(word, bit)
 		}
-		users[id>>6] |= 1 << (id & 63)
 	}
 }
 

@@ -78,10 +78,10 @@
 // the earliest times, step by step, then fewest events (it takes more than a quantifier needs only to get
 // further), then events that come first in the stream, then the lower steps. A start that does not reach
 // the first step is no attempt. Between attempts as deep, with as many steps and the same start time, the
-// first event in the stream decides. `event` is the step's name or its selector. A rate of nothing is
-// null. dropped counts at the furthest step of those who have not reached the last required one; pending
-// are those of them whose deadline is later than now. avg_time, median_time and sums are those of the
-// attempts that count.
+// first event in the stream decides. `event` is the step's name, else that of its event as it is, or, where
+// there is more to it, its selector. A rate of nothing is null. dropped counts at the furthest step of
+// those who have not reached the last required one; pending are those of them whose deadline is now or
+// later. avg_time, median_time and sums are those of the attempts that count.
 //
 // except. From the time of step i, or the first step taken behind it, no step up to j, or the first taken
 // behind it, is reached by an event later than the first excluded one; the chain is the best of those that
@@ -109,11 +109,13 @@
 //
 // trend has a row for every bucket of the range (without bounds, from the first to the last with an
 // attempt) in every group that has any attempt that counts; spoilt attempts spoil their own bucket alone.
-// times, converted and the like look at the attempts that count. converted lists who counts at a step, the
-// last required one by default, dropped who got to that step and no further, by default to any before
-// that. With totals and sessions a user is listed with his first such attempt. Rows of users are ordered
-// by all columns. users right behind funnel gives user, time, step and the groups: how far each got at
-// best; behind converted, dropped and pending user and his earliest time.
+// times, converted and the like look at the attempts that count. times goes from the first step to the
+// last, also an optional one, by default, and counts those that took both. converted lists who counts at a
+// step, the last required one by default, dropped who got to that step and no further, by default to any;
+// who reached the last required one has not dropped out. With totals and sessions a user is listed with his
+// first such attempt. Rows of users are ordered by all columns. users right behind funnel gives user, time,
+// step and the groups: how far each got at best; behind converted, dropped and pending user and his
+// earliest time.
 //
 // match. Of the matches from one start it takes the first when every choice is tried in this order:
 // another event for the same step, then the next step, then those behind optional ones; each with the
@@ -131,31 +133,33 @@
 //
 // gap. The event before lies in the range too; events of no user have no gap.
 //
-// retention. A user with several STARTs in a period is in its cohort once, with the first; of several
-// first ones the least value of each group key counts, null last. RETURN may lie behind the range. p0
-// counts the whole cohort, also with brackets or min and while its period runs; with sum and avg it looks
-// at period 0 alone, from START on, and takes every user. Other cells take the values of users who fulfil
-// the cell's condition. A cell is null until the last period that it needs is over: the last of a
-// bracket with `on`, else its own; with rolling for everyone who can be in the cohort. Every period of
-// the range has its row in every group. In the last row size is the mean size of the cohorts; a column is
-// the cells divided by the sizes, of the cohorts whose cell is there, times that mean size; for avg the
-// mean of the cells weighted by size. Sums of nothing count as no time among durations; the mean of numbers
-// and durations together is null.
+// retention. A user with several STARTs in a period is in its cohort once, with the first; of several first
+// ones the least value of each group key counts, null last. RETURN may lie behind the range. p0 counts the
+// whole cohort, also with brackets or min and while its period runs; with sum and avg it looks at period 0
+// alone, from START on, and takes every user. Other cells take the values of users who fulfil the cell's
+// condition. A cell is null until the last period that it needs is over: the last of a bracket with `on`,
+// else its own; with rolling for everyone who can be in the cohort. Every period of the range has its row
+// in every group. The last row is the mean of every column, of size too, over the cohorts whose cell is
+// there, each with its size for weight: that of size is the sum of the squares of the sizes divided by
+// their sum. Empty cohorts weigh nothing; where nobody is in any, size is 0.0 and the other columns are
+// null. Sums of nothing count as no time among durations; the mean of numbers and durations together is
+// null.
 //
 // lifecycle. A user is new in the period of his first match in history if he has a match in that period
 // which the pipeline and the range let through. The period before the first is read as a whole, of the
 // first only what lies in the range. stickiness looks at the range alone.
 //
 // paths. With `within` a path begins at the user's first event, or with `from` match, in the range that no
-// path before holds, and takes everything up to that time after it, also behind the range; by pause it is
-// a session of the stream without a longest length, that begins in the range. Then events that `except`
+// path before holds, and takes everything up to that time after it, also behind the range; by pause it is a
+// session of the stream without a longest length, that begins in the range. Then events that `except`
 // matches and those without a node are taken out, then `from` and `to` cut, then equal neighbours collapse
-// into the first of them, then, for the rows of steps alone, `max` counts. `to` matches behind the event
-// of `from`. A path's group is that of its first event after the cuts. Of edges the most frequent `top` per
+// into the first of them, then, for the rows of steps alone, `max` counts. `to` matches behind the event of
+// `from`. A path's group is that of its first event after the cuts. Of edges the most frequent `top` per
 // group are kept, ties by step, source, target; rows are by step, then count (descending). The time of a
-// journey is that from its first to its last node. A path returns to a node that it holds twice. loops
-// and dead ends leave out nodes without any, are by rate and count (descending) and node, and their
-// users are those of the paths counted. `shortest` rows are by steps, count (descending) and path.
+// journey is that from its first to its last node. A path returns to a node that it holds twice. loops and
+// dead ends leave out nodes without any, are by rate and count (descending) and node, and their users are
+// those of the paths counted. `shortest` rows are by steps, count (descending) and path, as many as it or
+// `top` says, whichever is less. All these look at whole paths: `max` does nothing to them.
 //
 // users right behind retention gives user, the groups, cohort and period for every cell that a user is
 // counted in; behind lifecycle user, time and state; behind stickiness user and periods, his own also with

@@ -239,6 +239,9 @@ func (s *step) label() string {
 	if s.Name != "" {
 		return s.Name
 	}
+	if name, ok := s.Selectors[0].EventName(); ok && len(s.Selectors) == 1 {
+		return name
+	}
 	var members []string
 	for _, selector := range s.Selectors {
 		text := selector.String()
@@ -273,7 +276,7 @@ func (f *funnel) left(g *funnelGroup, step int) (dropped, pending int) {
 }
 
 // open reports whether the window of an attempt is open at the snapshot.
-func (f *funnel) open(a *attempt) bool { return a.search.deadline > f.run.now }
+func (f *funnel) open(a *attempt) bool { return a.search.deadline >= f.run.now }
 
 // stepTimes returns how long it took to a step from the step taken before.
 func (f *funnel) stepTimes(g *funnelGroup, step int) []event.Value {

@@ -28,7 +28,7 @@ func (r *run) funnelView(in *rows, stage syntax.Stage) (*rows, error) {
 	case *syntax.Dropped:
 		return f.list(func(e *entry) (*attempt, int) {
 			k := e.best.furthest()
-			if s.After > 0 && k != s.After-1 || s.After == 0 && k >= f.goal {
+			if s.After > 0 && k != s.After-1 || k >= f.goal {
 				return nil, 0
 			}
 			return e.best, k
@@ -170,7 +170,7 @@ func (f *funnel) byBucket(g *funnelGroup, bins *scalar.Bins) map[int64][]*attemp
 
 // times describes how long it took from one step to another.
 func (f *funnel) times(s *syntax.Times) *rows {
-	from, to := 0, f.goal
+	from, to := 0, len(f.steps)-1
 	if s.To > 0 {
 		from, to = s.From-1, s.To-1
 	}

@@ -159,7 +159,11 @@ func (t *retention) addGroup(out *rows, keys []event.Value, periods []int64, all
 		sizes = append(sizes, event.Int(int64(len(cohort))))
 		out.put(values...)
 	}
-	values := append(append([]event.Value{}, keys...), event.Null, avg(sizes))
+	size := t.mean(sizes, sizes)
+	if !size.Exists() {
+		size = event.Float(0) // nobody is in any cohort
+	}
+	values := append(append([]event.Value{}, keys...), event.Null, size)
 	for i := range cells {
 		values = append(values, t.mean(cells[i], sizes))
 	}
@@ -274,10 +278,9 @@ func (t *retention) running(period int64, i int) bool {
 	return t.edge(period, t.bins.End(period), last+1) > t.now
 }
 
-// mean returns the mean of a column over the cohorts whose cell is there, weighted by their sizes: of avg as
-// it is, of counts and sums per user, times the mean size.
+// mean returns the mean of a column over the cohorts whose cell is there, weighted by their sizes.
 func (t *retention) mean(cells, sizes []event.Value) event.Value {
-	cellSum, users, all := new(big.Rat), new(big.Rat), total(sizes)
+	cellSum, users := new(big.Rat), new(big.Rat)
 	numbers, durations := false, false
 	for i, v := range cells {
 		if !v.Exists() {
@@ -286,19 +289,13 @@ func (t *retention) mean(cells, sizes []event.Value) event.Value {
 		x := rational(v)
 		durations = durations || v.Kind() == event.KindDuration
 		numbers = numbers || v.IsNumber() && x.Sign() != 0
-		if t.Value == syntax.AggAvg {
-			x.Mul(x, rational(sizes[i]))
-		}
-		cellSum.Add(cellSum, x)
+		cellSum.Add(cellSum, x.Mul(x, rational(sizes[i])))
 		users.Add(users, rational(sizes[i]))
 	}
 	if users.Sign() == 0 || numbers && durations {
 		return event.Null
 	}
 	mean := cellSum.Quo(cellSum, users)
-	if t.Value != syntax.AggAvg {
-		mean.Mul(mean, all.Quo(all, big.NewRat(int64(len(sizes)), 1)))
-	}
 	if durations {
 		return nearest(mean, event.KindDuration)
 	}

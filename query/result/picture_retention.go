@@ -97,6 +97,26 @@ func (r *retention) value(row []event.Value, i int) float64 {
 	}
 }
 
+// meanShares returns the mean row with the shares of all cohorts together in place of counts.
+func (r *retention) meanShares(mean []event.Value, rows [][]event.Value) []event.Value {
+	if r.cells != CellsCount {
+		return mean
+	}
+	shares := append([]event.Value{mean[0], event.Int(1)}, mean[2:]...)
+	for i := range r.periods {
+		users, size := 0.0, 0.0
+		for _, row := range rows {
+			if row[0].Exists() && row[1].IsNumber() && row[2+i].IsNumber() {
+				users, size = users+row[2+i].AsFloat(), size+row[1].AsFloat()
+			}
+		}
+		if shares[2+i] = event.Null; size > 0 {
+			shares[2+i] = event.Float(users / size)
+		}
+	}
+	return shares
+}
+
 // isCohort reports whether cell i counts the cohort itself.
 func (r *retention) isCohort(i int) bool { return r.cells == CellsCount && r.periods[i] == 0 }
 
@@ -117,6 +137,7 @@ func (r *retention) picture(t *Table) *picture {
 			if !row[0].Exists() {
 				p.addRule()
 				cells[0] = gridCell{text: "mean", style: styleBold}
+				row = r.meanShares(row, rows)
 			}
 			for i := range r.periods {
 				cells = append(cells, r.cell(row, i))

@@ -128,10 +128,12 @@
 //   - Keys and sums get default names that the stage's own columns leave free (a key `step` of a funnel is
 //     step_2); a name behind `as` that is one of those is refused. A view of a funnel, and `users`, have other
 //     columns of their own: a key of such a name is refused there.
-//   - At step, between, times, converted and dropped take numbers of steps that the funnel has.
+//   - At step, between, times, converted and dropped take numbers of steps that the funnel has. times without
+//     numbers goes from the first step to the last, also an optional one, and needs two steps.
 //   - Periods (every, trend) shorter than a day divide it, as those of bin do; rolling ones have a fixed
 //     length. for and brackets exclude each other, as do on … and streak; sum and avg; gap and within; the
-//     views of paths; max and top where the view has no use for them.
+//     views of paths. for 0 leaves p0 alone. max with another view than that of steps does nothing and is not
+//     printed; of top and shortest the smaller number counts and is printed as that of shortest.
 //   - x.FIELD and x.last.FIELD behind a match with a step `as x`, and session.entry.FIELD and
 //     session.exit.FIELD behind session, are columns where they are named, and not among those of the
 //     result; they are extended and projected, not dropped or renamed.

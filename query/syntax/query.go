@@ -83,6 +83,14 @@ func (s *Selector) All() bool {
 	return false
 }
 
+// EventName returns the name that the selector consists of; ok is false if there is more to it.
+func (s *Selector) EventName() (name string, ok bool) {
+	if len(s.Terms) != 1 || s.Terms[0].Any || s.Terms[0].Cond != nil {
+		return "", false
+	}
+	return s.Terms[0].Name, true
+}
+
 // RangeKind tells the forms of a time range apart.
 type RangeKind uint8
 

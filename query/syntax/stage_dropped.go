@@ -1,10 +1,10 @@
 package syntax
 
-// Dropped is `dropped [after n]` behind a funnel: the users who got to step n and no further. Rows: the
-// groups, user, and time, that of the step.
+// Dropped is `dropped [after n]` behind a funnel: the users who got to step n and no further, and have not
+// converted. Rows: the groups, user, and time, that of the step.
 type Dropped struct {
 	Pos
-	After int // from 1; 0: after any step before the goal
+	After int // from 1; 0: after any step before the goal; nobody has dropped out from the goal on
 }
 
 func (p *parser) dropped(pos Pos) Stage {

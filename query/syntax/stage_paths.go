@@ -19,7 +19,7 @@ type Paths struct {
 	Except   []*Selector
 	Top      int // rows, 50 when not written
 	View     PathView
-	Shortest int // PathShortest: how many
+	Shortest int // PathShortest: how many rows; Top, where that was less
 }
 
 // PathView is what the rows of a Paths are.
@@ -54,7 +54,7 @@ const (
 
 func (p *parser) paths(pos Pos) Stage {
 	s := &Paths{Pos: pos, Max: pathsMax, Gap: pathsGap, Top: pathsTop}
-	var gap, within, most, top, view *token
+	var gap, within, top, view *token
 	setView := func(t *token, v PathView) {
 		if view != nil {
 			panic(Errorf(t.pos, "%q and %q exclude each other", s.View, v))
@@ -66,7 +66,7 @@ func (p *parser) paths(pos Pos) Stage {
 		"to":     func(*token) { s.To = p.optionSelector() },
 		"of":     func(*token) { s.Of = p.expr() },
 		"by":     func(*token) { s.By = p.named(p.keyExpr) },
-		"max":    func(t *token) { most = t; s.Max = int(p.wantCount("a number of nodes", 1, countMax)) },
+		"max":    func(*token) { s.Max = int(p.wantCount("a number of nodes", 1, countMax)) },
 		"gap":    func(t *token) { gap = t; s.Gap = p.elapsedSpan("a duration such as 30m") },
 		"within": func(t *token) { within = t; s.Within = p.elapsedSpan("a duration such as 1h") },
 		"collapse": func(*token) {
@@ -90,10 +90,13 @@ func (p *parser) paths(pos Pos) Stage {
 		panic(Errorf(within.pos, `"gap" and "within" exclude each other`))
 	case s.View == PathShortest && (s.From == nil || s.To == nil):
 		panic(Errorf(view.pos, `"shortest" needs "from" and "to"`))
-	case s.View != PathEdges && most != nil:
-		panic(Errorf(most.pos, `"max" and %q exclude each other`, s.View))
-	case s.View == PathShortest && top != nil:
-		panic(Errorf(top.pos, `"top" and "shortest" exclude each other`).WithHint("shortest %d", s.Top))
+	}
+	// Other views look at whole paths, whatever max says. Of shortest and top the smaller number counts.
+	if s.View != PathEdges {
+		s.Max = pathsMax
+	}
+	if s.View == PathShortest && top != nil {
+		s.Shortest, s.Top = min(s.Shortest, s.Top), pathsTop
 	}
 	if within != nil {
 		s.Gap = 0

@@ -1,7 +1,7 @@
 package syntax
 
-// Pending is `pending` behind a funnel: the users who have not converted and whose window is open. Rows:
-// the groups, user, and time, that of the furthest step.
+// Pending is `pending` behind a funnel: the users who have not converted and whose window is open, which it
+// still is at its last instant. Rows: the groups, user, and time, that of the furthest step.
 type Pending struct {
 	Pos
 }

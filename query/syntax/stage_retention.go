@@ -12,7 +12,7 @@ type Retention struct {
 	First         bool // START is the user's first in history
 	Start, Return *Selector
 	Every         Span  // a period; 1d when not written
-	For           int   // periods after the cohort's own; 7 when not written; not used with Brackets
+	For           int   // periods after the cohort's own, perhaps none; 7 when not written; not used with Brackets
 	Brackets      []int // first periods of brackets, ascending, at least one; nil: none
 	When          When
 	Rolling       bool    // periods of exact length from the user's START; Every is then of h, d or w
@@ -117,7 +117,7 @@ func (p *parser) retentionOptions(s *Retention) {
 	}
 	p.options(map[string]func(*token){
 		"every": func(*token) { every = p.peek(); s.Every = p.period() },
-		"for":   func(t *token) { periods = t; s.For = int(p.wantCount("a number of periods", 1, periodsMax)) },
+		"for":   func(t *token) { periods = t; s.For = int(p.wantCount("a number of periods", 0, periodsMax)) },
 		"brackets": func(*token) {
 			p.list(func() {
 				t := p.peek()

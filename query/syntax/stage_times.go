@@ -8,11 +8,11 @@ import (
 	"cairn/engine/event"
 )
 
-// Times is `times [i to j] [hist e1, e2, …]` behind a funnel: how long it took from one step to another.
-// Rows: the groups, then TimesColumns, and hist when there are edges.
+// Times is `times [i to j] [hist e1, e2, …]` behind a funnel: how long it took from one step to another,
+// of those who took both. Rows: the groups, then TimesColumns, and hist when there are edges.
 type Times struct {
 	Pos
-	From, To int           // numbers of steps; 0, 0: from the first to the goal
+	From, To int           // numbers of steps; 0, 0: from the first to the last, optional or not
 	Edges    []event.Value // ascending durations; nil: no histogram
 }
 
@@ -77,7 +77,7 @@ func (s *Times) columns(c *scope) error {
 		if err := f.hasStep(s, s.To); err != nil {
 			return err
 		}
-	case f.Pattern.Goal() == 0:
+	case len(f.Pattern.Steps) == 1:
 		return Errorf(s.Pos, "times needs a funnel of at least two steps")
 	}
 	columns := TimesColumns[:]
