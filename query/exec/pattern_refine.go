@@ -30,7 +30,7 @@ func (t *tighter) allows(taken, event int) bool {
 // without any before it being later, then, where that shows, for fewer events and for those that come first.
 func (m *matcher) refine(start, step int, a *attempt) {
 	s := &m.search
-	if !m.p.mixed && !m.tied(a) {
+	if !m.p.mixed && !m.tied(a) && !(m.precise && m.repeats(a)) {
 		return
 	}
 	t := &s.tighter
@@ -79,6 +79,17 @@ func (m *matcher) refine(start, step int, a *attempt) {
 			}
 		}
 	}
+}
+
+// repeats reports whether an attempt has more events than its steps need: perhaps fewer would do.
+func (m *matcher) repeats(a *attempt) bool {
+	n := 0
+	for k, e := range a.at {
+		if e >= 0 {
+			n += m.p.steps[k].needed()
+		}
+	}
+	return len(a.events) > n
 }
 
 // reachedAt returns when the i-th of the steps taken was reached, and when the one before it.

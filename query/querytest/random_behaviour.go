@@ -48,7 +48,10 @@ func RandomJourneys(t *rapid.T) []event.Event {
 		func(t *rapid.T) int64 { return start + int64(uniform(t, 4))*int64(40*time.Minute) },
 	})
 	off := uniform(t, 2) == 0
-	n := uniform(t, 10*len(users)) / (1 + uniform(t, 3))
+	n := (5 + uniform(t, 9)) * (1 + len(users)/2) // not too many for one user at few instants
+	if uniform(t, 5) == 0 {
+		n = uniform(t, n)
+	}
 	events := make([]event.Event, n)
 	for i := range events {
 		events[i] = rapid.Custom(func(t *rapid.T) event.Event {
@@ -109,15 +112,15 @@ type behaviours struct {
 
 func (b *behaviours) query() string {
 	var text strings.Builder
-	if b.chance(5) {
-		text.WriteString(b.pick("set tz = \"Europe/Berlin\"; ", "set week = sun; ", "set actor = s; ", "set actor = y, tz = \"America/New_York\"; ", "set identity = raw; "))
+	if b.chance(6) {
+		text.WriteString(b.pick("set tz = \"Asia/Kathmandu\"; ", "set tz = \"Europe/Berlin\"; ", "set week = sun; ", "set actor = s; ", "set actor = y, tz = \"America/New_York\"; ", "set identity = raw; "))
 	}
 	if b.chance(4) {
 		fmt.Fprintf(&text, "let v = %s; ", b.named())
 		b.lets = true
 	}
 	text.WriteString(b.pipeline())
-	for range uniform(b.t, 3) / (1 + uniform(b.t, 2)) {
+	for range uniform(b.t, 5) / 3 {
 		text.WriteString(" | " + b.behind())
 	}
 	return text.String()
@@ -127,9 +130,17 @@ func (b *behaviours) query() string {
 func (b *behaviours) pipeline() string {
 	b.columns = []string{"x", "y", "s", "l", "nope", "time", "event", "user", "id", "fields.x"}
 	b.events, b.open = true, true
-	text := b.pick("*", "*", "*", b.selector()) + b.timeRange()
-	for range uniform(b.t, 4) / (1 + uniform(b.t, 2)) {
-		text += " | " + b.before()
+	text := "*"
+	if b.chance(6) {
+		text = b.selector()
+	}
+	if b.chance(3) {
+		text += b.timeRange()
+	}
+	if b.chance(2) {
+		for range 1 + uniform(b.t, 3)/2 {
+			text += " | " + b.before()
+		}
 	}
 	return text + " | " + b.stage()
 }
@@ -154,7 +165,7 @@ func (b *behaviours) may(k Kind) bool { return slices.Contains(b.kinds, k) }
 // before draws a stage that leaves events.
 func (b *behaviours) before() string {
 	stages := []func() string{
-		b.where, b.where, b.extend, b.extend, b.project, b.rename, b.drop, b.sort, b.limit, b.madeUser, b.running,
+		b.where, b.most, b.most, b.extend, b.extend, b.project, b.rename, b.drop, b.sort, b.limit, b.madeUser, b.running,
 	}
 	if b.may(Session) {
 		stages = append(stages, b.session, b.session, b.session)
@@ -179,6 +190,14 @@ func (b *behaviours) behind() string {
 	}
 	b.members = nil
 	return pickFrom(b.t, stages)()
+}
+
+// most draws a filter that lets most events through.
+func (b *behaviours) most() string {
+	if !b.has("y") || !b.has("event") {
+		return b.where()
+	}
+	return "where " + b.pick("y != 2", "y >= 0", "not (y = 1)", "event != \"c\"", "exists(event)")
 }
 
 // madeUser draws a stage that makes a column user.
@@ -268,7 +287,7 @@ func (b *behaviours) pattern() patternSteps {
 			continue
 		}
 		first := ""
-		if b.chance(10) {
+		if b.chance(15) {
 			first = b.pick("first ", "first ever ")
 		}
 		p.text += first + b.oneSelector()
