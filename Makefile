@@ -32,7 +32,7 @@ staticcheck:
 # The repository's own rules are tests too (cmd/tidy), and so are the seeds of the fuzz targets.
 unit:
 	@echo "== go test -race (unit, golden, script, crash and tidy tests, fuzz seeds)"
-	@$(GO) test -race -timeout 14m ./...
+	@$(GO) test -race -timeout 30m ./...
 
 static:
 	@echo "== build without cgo"
