@@ -73,7 +73,7 @@ type Execution struct {
 	readRange event.TimeRange // of the pass under way; `over` reads more than Range
 	columns   []columnRef     // that the pipeline reads
 	names     *nameCache
-	perUser   map[string]*userValues
+	known     *learntValues
 }
 
 // Reading counts what a query read. It is shared by the pipelines of a query.
@@ -97,7 +97,16 @@ func (x *Execution) SetActor(c *syntax.Column) {
 // actorColumn is the column that stands for the user.
 func (x *Execution) actorColumn() *syntax.Column { return columnOf(x.Actor) }
 
+// learntValues is what was learnt of users, by the leaf of an expression. Workers ask while they compile.
+type learntValues struct {
+	sync.Mutex
+	perUser map[string]*userValues
+}
+
 func (x *Execution) prepare() {
+	if x.known == nil {
+		x.known = &learntValues{perUser: map[string]*userValues{}}
+	}
 	x.readRange = x.Range
 	x.names = &x.Read.names
 	if x.Workers < 1 {

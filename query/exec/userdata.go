@@ -121,7 +121,7 @@ func (x *Execution) learnLeaf(ctx context.Context, e syntax.Expr) error {
 		return nil
 	}
 	name := syntax.ExprString(e)
-	if x.perUser[name] != nil {
+	if x.learnt(name) != nil {
 		return nil
 	}
 	for _, t := range selector.Terms {
@@ -140,11 +140,32 @@ func (x *Execution) learnLeaf(ctx context.Context, e syntax.Expr) error {
 	case *syntax.FirstTime:
 		values, err = x.firstTime(ctx, selector, c)
 	}
-	if x.perUser == nil {
-		x.perUser = map[string]*userValues{}
-	}
-	x.perUser[name] = values
+	x.keepLearnt(name, values)
 	return err
+}
+
+// learnt returns what was learnt under a name, nil if nothing was.
+func (x *Execution) learnt(name string) *userValues {
+	if x.known == nil {
+		return nil
+	}
+	x.known.Lock()
+	defer x.known.Unlock()
+	return x.known.perUser[name]
+}
+
+// keepLearnt keeps values under a name, unless there are some, and returns those that are kept.
+func (x *Execution) keepLearnt(name string, values *userValues) *userValues {
+	if x.known == nil {
+		x.known = &learntValues{perUser: map[string]*userValues{}}
+	}
+	x.known.Lock()
+	defer x.known.Unlock()
+	if have := x.known.perUser[name]; have != nil {
+		return have
+	}
+	x.known.perUser[name] = values
+	return values
 }
 
 // userValues returns what was learnt for a leaf.
@@ -154,16 +175,9 @@ func (x *Execution) userValues(e syntax.Expr) (*userValues, error) {
 		if set == nil {
 			return noValues, nil
 		}
-		name := "in " + in.Name
-		if x.perUser[name] == nil {
-			if x.perUser == nil {
-				x.perUser = map[string]*userValues{}
-			}
-			x.perUser[name] = &userValues{x: x, set: set}
-		}
-		return x.perUser[name], nil
+		return x.keepLearnt("in "+in.Name, &userValues{x: x, set: set}), nil
 	}
-	if values := x.perUser[syntax.ExprString(e)]; values != nil {
+	if values := x.learnt(syntax.ExprString(e)); values != nil {
 		return values, nil
 	}
 	if _, ok := e.(*syntax.Agg); ok {
