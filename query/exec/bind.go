@@ -178,6 +178,10 @@ func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
 func (x *Execution) bindLeaf(c *condition, v *view) (*bound, error) {
 	if len(c.refs) == 1 && !x.Knobs.NoDictEval {
 		if c.refs[0].source == sourceUser {
+			if x.made != nil {
+				// Events come user by user, several times from a block, and a set is gone through once.
+				return &bound{op: boundGeneric, program: c.program}, nil
+			}
 			return x.bindUsers(c, v)
 		}
 		column := stored(v.reader, c.refs[0])

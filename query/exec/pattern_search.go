@@ -19,12 +19,15 @@ type search struct {
 
 	events []int32
 	steps  []int32
-	level  int // events that were taken without a choice
-	fills  int // groups that were filled
-	at     []int32
-	room   bool    // see strict
-	alive  []int64 // by exclusion: the last instant at which steps before its end may lie
-	taken  int     // optional steps so far
+	// inChain says of every event whether events has it.
+	inChain []bool
+	tried   []int32 // by candidates under way: the events of the instant at hand that were tried
+	level   int     // events that were taken without a choice
+	fills   int     // groups that were filled
+	at      []int32
+	room    bool    // see strict
+	alive   []int64 // by exclusion: the last instant at which steps before its end may lie
+	taken   int     // optional steps so far
 	// complete, if not 0, is the instant at which the group under way is to be complete, plus one: of the ways to
 	// fill a group the one that ends first is tried first.
 	complete int64
@@ -60,6 +63,14 @@ func (s *search) start(m *matcher, first int) {
 		s.alive = append(s.alive, noLimit)
 	}
 	s.level = 0
+	for _, e := range s.events {
+		if int(e) < len(s.inChain) {
+			s.inChain[e] = false // of the chain found before
+		}
+	}
+	for len(s.inChain) < m.r.len() {
+		s.inChain = append(s.inChain, false)
+	}
 	s.events, s.steps, s.room, s.taken, s.complete = s.events[:0], s.steps[:0], true, 0, 0
 	s.reaches = 0
 	if s.failed == nil {
@@ -71,25 +82,24 @@ func (s *search) start(m *matcher, first int) {
 // take adds an event to the chain; the caller undoes it with back.
 func (s *search) take(event, step int) {
 	s.events, s.steps = append(s.events, int32(event)), append(s.steps, int32(step))
+	s.inChain[event] = true
 }
 
-func (s *search) back() { s.events, s.steps = s.events[:len(s.events)-1], s.steps[:len(s.steps)-1] }
+func (s *search) back() { s.backBy(1) }
+
+// backBy undoes the last n takes.
+func (s *search) backBy(n int) {
+	n = len(s.events) - n
+	for _, e := range s.events[n:] {
+		s.inChain[e] = false
+	}
+	s.events, s.steps = s.events[:n], s.steps[:n]
+}
 
 func (s *search) last() int { return int(s.events[len(s.events)-1]) }
 
-// uses reports whether the chain has an event already; only simultaneous ones need be asked.
-func (s *search) uses(event int) bool {
-	at := s.m.r.times[event]
-	for i := len(s.events) - 1; i >= 0; i-- {
-		if s.m.r.times[s.events[i]] != at {
-			return false
-		}
-		if int(s.events[i]) == event {
-			return true
-		}
-	}
-	return false
-}
+// uses reports whether the chain has an event already.
+func (s *search) uses(event int) bool { return s.inChain[event] }
 
 // used returns how many events of the last one's instant the chain has, and a hash of which.
 func (s *search) used() (n int, hash uint64) {
@@ -195,10 +205,12 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 		return m.matches(e, selector) && s.tighter.allows(len(s.events), e) && m.together(s.first, e) && m.free(step, e) &&
 			(!by.limited || arrow.Allows(times[e]-times[last]))
 	}
+	base := len(s.tried)
+	defer func() { s.tried = s.tried[:base] }()
 	if by.strict {
 		if !m.p.increasing {
 			for e := from; e < to; e++ {
-				if !s.uses(e) && fits(e) && !s.tried(e, from) && s.attemptNext(e, s.room, try) {
+				if !s.uses(e) && fits(e) && s.fresh(e, base) && s.attemptNext(e, s.room, try) {
 					return true
 				}
 			}
@@ -206,9 +218,10 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 		if n, _ := s.used(); to >= len(times) || times[to] > end || !s.room && n < to-from {
 			return false
 		}
+		s.tried = s.tried[:base]
 		next, stop := m.instant(to)
 		for e := next; e < stop; e++ {
-			if fits(e) && !s.tried(e, next) && s.attemptNext(e, false, try) {
+			if fits(e) && s.fresh(e, base) && s.attemptNext(e, false, try) {
 				return true
 			}
 		}
@@ -216,6 +229,7 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 	}
 	list := m.list(s.first, selector)
 	i, _ := slices.BinarySearch(list, int32(from))
+	instant := -1
 	failed := -1 // the first event of the instant in which an event has failed
 	for ; i < len(list); i++ {
 		e := int(list[i])
@@ -233,7 +247,11 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 		if by.limited && arrow.Most > 0 && times[e]-times[last] > arrow.Most {
 			return false
 		}
-		if !fits(e) || s.tried(e, first) {
+		if first != instant {
+			instant = first
+			s.tried = s.tried[:base]
+		}
+		if !fits(e) || !s.fresh(e, base) {
 			continue
 		}
 		room := true
@@ -245,26 +263,39 @@ func (s *search) candidates(selector, step int, by link, try func(event int) boo
 	return false
 }
 
-// tried reports whether an unused event before e in its instant looks the same to the pattern: it has
-// been tried.
-func (s *search) tried(e, first int) bool {
-	m := s.m
-	if first == e {
+// fresh reports whether no event like this one was tried, and notes it. Another that looks the same to the
+// pattern need not be: what was tried came first, and values that no step asks for do not tell them apart.
+func (s *search) fresh(e, base int) bool {
+	if !s.m.ties {
+		return true
+	}
+	for _, i := range s.tried[base:] {
+		if s.m.alike(int(i), e) {
+			return false
+		}
+	}
+	s.tried = append(s.tried, int32(e))
+	return true
+}
+
+// alike reports whether two simultaneous events can do the same in a chain.
+func (m *matcher) alike(i, e int) bool {
+	if m.r.class[i] != m.r.class[e] || len(m.p.parts) > 0 && m.partOf[i] != m.partOf[e] {
 		return false
 	}
-	for i := first; i < e; i++ {
-		if m.r.class[i] != m.r.class[e] || s.uses(i) || m.taken(i) {
-			continue
-		}
-		same := true
-		for _, k := range m.r.keys {
-			same = same && k[i] == k[e]
-		}
-		if same {
-			return true
+	for _, k := range m.p.hold {
+		if m.r.keys[k][i] != m.r.keys[k][e] {
+			return false
 		}
 	}
-	return false
+	if m.require != nil {
+		for step := range m.p.steps {
+			if m.require(step, i) != m.require(step, e) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // chainMax bounds how deep a search may go, event by event: far more than patterns need, and less than what
@@ -381,7 +412,7 @@ func (s *search) takeStraight(step, n int) int {
 
 // giveBack takes back events that were taken without a choice.
 func (s *search) giveBack(n int) {
-	s.events, s.steps = s.events[:len(s.events)-n], s.steps[:len(s.steps)-n]
+	s.backBy(n)
 	s.level -= n
 }
 

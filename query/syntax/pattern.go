@@ -25,6 +25,9 @@ type Step struct {
 // Unbounded stands for no upper bound of a quantifier.
 const Unbounded = -1
 
+// groupMax bounds the members of a group: a bit each tells which have their event.
+const groupMax = 64
+
 // Optional reports whether a chain may pass over the step.
 func (s *Step) Optional() bool { return s.Min == 0 }
 
@@ -228,8 +231,8 @@ func (p *parser) stepSelectors() []*Selector {
 	var members []*Selector
 	for {
 		members = append(members, p.member())
-		if len(members) > p.limits.List {
-			panic(Errorf(p.peek().pos, "the group has more than the %d events allowed", p.limits.List))
+		if most := min(p.limits.List, groupMax); len(members) > most {
+			panic(Errorf(p.peek().pos, "the group has more than the %d events allowed", most))
 		}
 		if !p.takeMark("&") {
 			break
