@@ -29,6 +29,9 @@ type vendor struct {
 // vendors lists all protocols. Where paths collide, the first that claims a request has it.
 var vendors = []vendor{
 	{"/segment", Segment{}},
+	{"/amplitude", Amplitude{}},
+	{"/mixpanel", Mixpanel{}},
+	{"/sensors", Sensors{}},
 }
 
 // table has the paths of vendors by pattern.
