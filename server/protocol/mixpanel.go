@@ -116,10 +116,10 @@ func (Mixpanel) Decode(r *Request) (*Decoded, error) {
 // mixpanelPayload returns the JSON of a request, and the form that it came in, if it did.
 func mixpanelPayload(r *Request) (payload []byte, form url.Values) {
 	if r.HasQuery("data") {
-		return DecodeBase64(r.Query("data")), nil
+		return joinSurrogates(DecodeBase64(r.Query("data"))), nil
 	}
 	if form = Form(r.Body); form.Has("data") {
-		return DecodeBase64(form.Get("data")), form
+		return joinSurrogates(DecodeBase64(form.Get("data"))), form
 	}
 	return r.Body, form
 }
@@ -243,4 +243,3 @@ func (m Mixpanel) Fail(r *Request, err *api.Error) Response {
 	}
 	return textResponse(status, message)
 }
-

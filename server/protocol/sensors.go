@@ -63,7 +63,8 @@ func sensorsPayload(r *Request) ([]byte, error) {
 			text = r.Query(name)
 		}
 		if text != "" {
-			return gunzip(DecodeBase64(text))
+			unpacked, err := gunzip(DecodeBase64(text))
+			return joinSurrogates(unpacked), err
 		}
 	}
 	if form == nil {

@@ -3,7 +3,8 @@
 //   node amplitude.mjs http://127.0.0.1:7701/amplitude KEY [batch|bad]
 //
 // With "batch" it uses the batch endpoint; with "bad" it sends bad events among good ones.
-// Printed: {"events":[…],"results":[{event, insert_id, code, message}]}.
+// Printed: {"sent":[events as they were on the wire],"errors":[{event, insert_id, code, message}]}, in "sent"
+// only what the SDK says has been taken.
 import { createInstance, Identify, Revenue } from '@amplitude/analytics-node';
 
 const [, , base, key, mode] = process.argv;
@@ -17,7 +18,8 @@ await client.init(key, {
   serverUrl: base.replace(/\/$/, '') + path, useBatch: mode === 'batch', flushIntervalMillis: 50, flushQueueSize: 40, logLevel: 0,
 }).promise;
 
-const sent = { events: [], results: [] };
+const sent = [];
+const errors = [];
 const now = Date.now();
 const waiting = [];
 const copy = (value) => JSON.parse(JSON.stringify(value));
@@ -27,8 +29,8 @@ function note(call) {
   waiting.push(call.promise.then((result) => {
     const event = copy(result.event);
     delete event.extra;
-    if (result.code === 200) sent.events.push(event);
-    sent.results.push({ event: event.event_type, insert_id: event.insert_id, code: result.code, message: result.message });
+    if (result.code === 200) sent.push(event);
+    else errors.push({ event: event.event_type, insert_id: event.insert_id, code: result.code, message: result.message });
   }));
 }
 
@@ -66,4 +68,4 @@ function bad() {
 (mode === 'bad' ? bad : good)();
 // The calls are queued; the SDK sends after its flush interval, with retries, and flush() would send without any.
 await Promise.all(waiting);
-console.log(JSON.stringify(sent));
+console.log(JSON.stringify({ sent, errors }));

@@ -3,7 +3,7 @@
 //   node mixpanel.mjs http://127.0.0.1:7701/mixpanel KEY [bad]
 //
 // With "bad" it sends one batch that has a bad event among good ones, and one that is all bad.
-// Printed: {"track":[…],"engage":[…],"groups":[…],"errors":{call: message or null}}.
+// Printed: {"sent":[{path, …the event or update}],"errors":[{call, error}]}, in "sent" only what is right.
 import Mixpanel from 'mixpanel';
 
 const [, , base, key, mode] = process.argv;
@@ -21,24 +21,25 @@ const verbose = Mixpanel.init(key, { ...config, verbose: true });
 // An import needs a key of its own; without TLS the SDK sends it as a parameter.
 const importer = Mixpanel.init(key, { ...config, key });
 
-const sent = { track: [], engage: [], groups: [], errors: {} };
+const sent = [];
+const errors = [];
 const now = Date.now();
 
-// call runs one SDK call that ends in a callback and notes its error.
+// call runs one SDK call that ends in a callback and notes its errors.
 function call(name, run) {
   return new Promise((resolve) => {
     run((err) => {
-      const first = Array.isArray(err) ? err[0] : err;
-      sent.errors[name] = first ? String(first.message ?? first) : null;
+      for (const one of [err ?? []].flat()) errors.push({ call: name, error: String(one.message ?? one) });
       resolve();
     });
   });
 }
 
 const copy = (value) => JSON.parse(JSON.stringify(value));
+const note = (path, ...list) => sent.push(...list.map((one) => ({ path, ...copy(one) })));
 
 async function track(client, name, event, properties) {
-  sent.track.push(copy({ event, properties: { ...properties } }));
+  note('/track', { event, properties });
   await call(name, (done) => client.track(event, properties, done));
 }
 
@@ -55,24 +56,24 @@ async function good() {
   for (let i = 0; i < 120; i++) {
     batch.push({ event: 'view', properties: { distinct_id: `u-${i % 7}`, $insert_id: `mp-batch-${i}`, time: now - 100_000 + i, n: i } });
   }
-  sent.track.push(...copy(batch));
+  note('/track', ...batch);
   await call('track_batch', (done) => verbose.track_batch(batch, done));
 
   const old = { distinct_id: 'u-3', $insert_id: 'mp-import-1', plan: 'pro' };
-  sent.track.push(copy({ event: 'imported', properties: { ...old, time: now - 40 * 86_400_000 } }));
+  note('/import', { event: 'imported', properties: { ...old, time: now - 40 * 86_400_000 } });
   await call('import', (done) => importer.import('imported', new Date(now - 40 * 86_400_000), old, done));
   const imports = [1, 2, 3].map((i) => ({
     event: 'imported', properties: { distinct_id: 'u-3', $insert_id: `mp-import-batch-${i}`, time: now - i * 86_400_000, n: i },
   }));
-  sent.track.push(...copy(imports));
+  note('/import', ...imports);
   await call('import_batch', (done) => importer.import_batch(imports, done));
 
-  sent.track.push({ event: '$create_alias', properties: { distinct_id: 'u-1', alias: 'mail@example.com' } });
+  note('/track', { event: '$create_alias', properties: { distinct_id: 'u-1', alias: 'mail@example.com' } });
   await call('alias', (done) => plain.alias('u-1', 'mail@example.com', done));
 
   const people = plain.people;
   const engage = async (name, operation, run) => {
-    sent.engage.push(copy({ $distinct_id: 'u-1', ...operation }));
+    note('/engage', { $distinct_id: 'u-1', ...operation });
     await call(name, run);
   };
   await engage('people.set', { $set: { plan: 'pro', age: 33, $first_name: 'Ada' } }, (done) => people.set('u-1', { plan: 'pro', age: 33, $first_name: 'Ada' }, done));
@@ -82,12 +83,12 @@ async function good() {
   await engage('people.union', { $union: { tags: ['a', 'b'] } }, (done) => people.union('u-1', { tags: ['a', 'b'] }, done));
   await engage('people.remove', { $remove: { tags: 'a' } }, (done) => people.remove('u-1', { tags: 'a' }, done));
   await engage('people.unset', { $unset: ['age', 'credits'] }, (done) => people.unset('u-1', ['age', 'credits'], done));
-  sent.engage.push({ $distinct_id: 'u-9', $delete: true });
+  note('/engage', { $distinct_id: 'u-9', $delete: true });
   await call('people.delete_user', (done) => verbose.people.delete_user('u-9', done));
 
   const groups = plain.groups;
   const group = async (name, operation, run) => {
-    sent.groups.push(copy({ $group_key: 'company', $group_id: 'Acme', ...operation }));
+    note('/groups', { $group_key: 'company', $group_id: 'Acme', ...operation });
     await call(name, run);
   };
   await group('groups.set', { $set: { industry: 'widgets' } }, (done) => groups.set('company', 'Acme', { industry: 'widgets' }, done));
@@ -100,7 +101,7 @@ async function bad() {
     { event: 'kept', properties: { distinct_id: 'u-1', $insert_id: 'mp-mixed-1', time: now, n: 1 } },
     { event: 'too_early', properties: { distinct_id: 'u-1', $insert_id: 'mp-mixed-2', time: now + 3 * 86_400_000 } },
   ];
-  sent.track.push(copy(mixed[0]));
+  note('/track', mixed[0]);
   await call('mixed', (done) => verbose.track_batch(mixed, done));
   await call('all bad', (done) => verbose.track_batch([copy(mixed[1])], done));
   await call('all bad, not verbose', (done) => plain.track_batch([copy(mixed[1])], done));
@@ -109,4 +110,4 @@ async function bad() {
 }
 
 await (mode === 'bad' ? bad() : good());
-console.log(JSON.stringify(sent));
+console.log(JSON.stringify({ sent, errors }));

@@ -3,7 +3,8 @@
 //	amplitude http://127.0.0.1:7701/amplitude KEY [batch|bad|anonymous]
 //
 // With "batch" it uses the batch endpoint; with "bad" it sends bad events among good ones, with
-// "anonymous" the same without insert ids. Printed, as JSON: {"events":[…],"results":[{event, insert_id, code, message}]}.
+// "anonymous" the same without insert ids. Printed, as JSON: {"sent":[…],"errors":[{event, insert_id, n, code,
+// message}]}, in "sent" only what the SDK says has been taken.
 package main
 
 import (
@@ -29,8 +30,8 @@ type result struct {
 }
 
 type report struct {
-	Events  []*amplitude.Event `json:"events"`
-	Results []result           `json:"results"`
+	Sent   []*amplitude.Event `json:"sent"`
+	Errors []result           `json:"errors"`
 }
 
 // program gathers what the SDK reports of its events. The report comes once an event is done with:
@@ -52,7 +53,7 @@ func main() {
 	if len(os.Args) > 3 {
 		mode = os.Args[3]
 	}
-	p := &program{now: time.Now()}
+	p := &program{now: time.Now(), sent: report{Errors: []result{}}}
 	config := amplitude.NewConfig(key)
 	config.ServerURL = base + "/2/httpapi"
 	if mode == "batch" {
@@ -71,7 +72,7 @@ func main() {
 	}
 	p.waiting.Wait()
 	p.client.Shutdown()
-	slices.SortStableFunc(p.sent.Results, func(a, b result) int { return strings.Compare(a.InsertID, b.InsertID) })
+	slices.SortStableFunc(p.sent.Errors, func(a, b result) int { return strings.Compare(a.InsertID, b.InsertID) })
 	if err := json.NewEncoder(os.Stdout).Encode(&p.sent); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -83,9 +84,10 @@ func (p *program) done(r amplitude.ExecuteResult) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.Code == 200 {
-		p.sent.Events = append(p.sent.Events, r.Event)
+		p.sent.Sent = append(p.sent.Sent, r.Event)
+		return
 	}
-	p.sent.Results = append(p.sent.Results, result{
+	p.sent.Errors = append(p.sent.Errors, result{
 		Event: r.Event.EventType, InsertID: r.Event.InsertID, N: r.Event.EventProperties["n"], Code: r.Code, Message: r.Message,
 	})
 }

@@ -3,7 +3,8 @@
 //	mixpanel http://127.0.0.1:7701/mixpanel KEY [bad]
 //
 // With "bad" it sends events that are refused among good ones, and a wrong key. Printed, as JSON:
-// {"track":[…],"import":[…],"engage":[…],"groups":[…],"errors":{call: message or null},"failed":[…]}.
+// {"sent":[{path, …the event or update}],"errors":[{call, error}],"imported":N,"failed":[…]}, in "sent"
+// only what is right.
 package main
 
 import (
@@ -22,13 +23,10 @@ import (
 type object = map[string]any
 
 type report struct {
-	Track    []object           `json:"track"`
-	Import   []object           `json:"import"`
-	Engage   []object           `json:"engage"`
-	Groups   []object           `json:"groups"`
-	Errors   map[string]*string `json:"errors"`
-	Imported int                `json:"imported"`
-	Failed   []object           `json:"failed"`
+	Sent     []object `json:"sent"`
+	Errors   []object `json:"errors"`
+	Imported int      `json:"imported"` // as the answers to imports say
+	Failed   []object `json:"failed"`
 }
 
 type program struct {
@@ -46,8 +44,8 @@ func main() {
 	p := &program{
 		client: mixpanel.NewApiClient(key, mixpanel.ProxyApiLocation(base), mixpanel.ApiSecret(key)),
 		now:    time.Now(),
+		sent:   report{Errors: []object{}},
 	}
-	p.sent.Errors = map[string]*string{}
 	if len(os.Args) > 3 && os.Args[3] == "bad" {
 		p.bad(base)
 	} else {
@@ -67,19 +65,15 @@ func (p *program) event(name, user, id string, before time.Duration, properties 
 }
 
 func (p *program) note(call string, err error) {
-	p.sent.Errors[call] = nil
 	if err != nil {
-		text := err.Error()
-		p.sent.Errors[call] = &text
+		p.sent.Errors = append(p.sent.Errors, object{"call": call, "error": err.Error()})
 	}
 }
 
-func wire(events []*mixpanel.Event) []object {
-	var out []object
+func (p *program) wire(path string, events ...*mixpanel.Event) {
 	for _, e := range events {
-		out = append(out, object{"event": e.Name, "properties": e.Properties})
+		p.sent.Sent = append(p.sent.Sent, object{"path": path, "event": e.Name, "properties": e.Properties})
 	}
-	return out
 }
 
 func (p *program) good(key, base string) {
@@ -92,7 +86,7 @@ func (p *program) good(key, base string) {
 	noTime := p.client.NewEvent("no_time", "u-2", object{"$insert_id": "mp-go-2"})
 	device := p.event("sign_in", "u-1", "mp-go-3", 20*time.Second, object{"$device_id": "d-1", "$user_id": "u-1"})
 	events := []*mixpanel.Event{launch, noTime, device}
-	p.sent.Track = wire(events)
+	p.wire("/track", events...)
 	p.note("Track", p.client.Track(ctx, events))
 
 	for name, options := range map[string]mixpanel.ImportOptions{
@@ -102,7 +96,7 @@ func (p *program) good(key, base string) {
 		for i := range 60 {
 			imports = append(imports, p.event("imported", fmt.Sprintf("u-%d", i%5), fmt.Sprintf("mp-go-%s-%d", name, i), time.Duration(i+1)*time.Hour, object{"n": i, "how": name}))
 		}
-		p.sent.Import = append(p.sent.Import, wire(imports)...)
+		p.wire("/import", imports...)
 		answer, err := p.client.Import(ctx, imports, options)
 		p.note("Import "+name, err)
 		if answer != nil {
@@ -113,7 +107,7 @@ func (p *program) good(key, base string) {
 	// A service account's secret may be the key too.
 	account := mixpanel.NewApiClient(key, mixpanel.ProxyApiLocation(base), mixpanel.ServiceAccount(17, "account", key))
 	imports := []*mixpanel.Event{p.event("imported", "u-8", "mp-go-account-1", time.Hour, object{"how": "account"})}
-	p.sent.Import = append(p.sent.Import, wire(imports)...)
+	p.wire("/import", imports...)
 	answer, err := account.Import(ctx, imports, mixpanel.ImportOptionsRecommend)
 	p.note("Import account", err)
 	if answer != nil {
@@ -122,13 +116,15 @@ func (p *program) good(key, base string) {
 
 	p.people(ctx)
 	p.groups(ctx)
+	p.sent.Sent = append(p.sent.Sent, object{"path": "/track", "event": "$create_alias", "properties": object{"distinct_id": "u-1", "alias": "mail@example.com"}})
 	p.note("Alias", p.client.Alias(ctx, "mail@example.com", "u-1"))
+	p.sent.Sent = append(p.sent.Sent, object{"path": "/import", "event": "$merge", "properties": object{"$distinct_ids": []string{"u-4", "old-4"}}})
 	p.note("Merge", p.client.Merge(ctx, "u-4", "old-4"))
 }
 
 func (p *program) people(ctx context.Context) {
 	note := func(call, operation string, value any, err error) {
-		p.sent.Engage = append(p.sent.Engage, object{"$distinct_id": "u-1", operation: value})
+		p.sent.Sent = append(p.sent.Sent, object{"path": "/engage", "$distinct_id": "u-1", operation: value})
 		p.note(call, err)
 	}
 	c := p.client
@@ -146,13 +142,13 @@ func (p *program) people(ctx context.Context) {
 	note("PeopleRemoveListProperty", "$remove", remove, c.PeopleRemoveListProperty(ctx, "u-1", remove))
 	unset := []string{"age", "credits"}
 	note("PeopleDeleteProperty", "$unset", unset, c.PeopleDeleteProperty(ctx, "u-1", unset))
-	p.sent.Engage = append(p.sent.Engage, object{"$distinct_id": "u-9", "$delete": true})
+	p.sent.Sent = append(p.sent.Sent, object{"path": "/engage", "$distinct_id": "u-9", "$delete": true})
 	p.note("PeopleDeleteProfile", c.PeopleDeleteProfile(ctx, "u-9", true))
 }
 
 func (p *program) groups(ctx context.Context) {
 	note := func(call, operation string, value any, err error) {
-		p.sent.Groups = append(p.sent.Groups, object{"$group_key": "company", "$group_id": "Acme", operation: value})
+		p.sent.Sent = append(p.sent.Sent, object{"path": "/groups", "$group_key": "company", "$group_id": "Acme", operation: value})
 		p.note(call, err)
 	}
 	c := p.client
@@ -172,7 +168,7 @@ func (p *program) bad(base string) {
 		p.event("kept", "u-1", "mp-go-mixed-3", time.Minute, object{"n": 3}),
 		p.event("too_long", "u-1", "mp-go-mixed-4", time.Minute, object{"text": strings.Repeat("x", 200_000)}),
 	}
-	p.sent.Import = wire([]*mixpanel.Event{mixed[0], mixed[2]})
+	p.wire("/import", mixed[0], mixed[2])
 	_, err := p.client.Import(ctx, mixed, mixpanel.ImportOptionsRecommend)
 	p.note("Import mixed", err)
 	var refused mixpanel.ImportFailedValidationError
@@ -183,7 +179,6 @@ func (p *program) bad(base string) {
 		}
 	}
 	p.note("Track all bad", p.client.Track(ctx, mixed[1:2]))
-	p.sent.Track = wire(mixed[:1])
 	p.note("Track mixed", p.client.Track(ctx, mixed[:2]))
 	stranger := mixpanel.NewApiClient("no-such-key", mixpanel.ProxyApiLocation(base))
 	p.note("Track wrong key", stranger.Track(ctx, []*mixpanel.Event{stranger.NewEvent("x", "u-1", nil)}))
