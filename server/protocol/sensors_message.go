@@ -97,7 +97,9 @@ func sensorsID(m *Value, l *Limits) string {
 	return id
 }
 
-// sensorsLinks asks for the links of a login, and of ids of other types that are bound and unbound.
+// sensorsLinks asks for the links of a login, and of ids of other types that are bound and unbound. What is
+// bound before a login is one person with the anonymous id, but makes it no known user: the login to come
+// takes both.
 func sensorsLinks(item *Item, kind string, m *Value, d *Draft, l *Limits) {
 	link := func(kind string, v *Value) {
 		if id := v.Name(); item.Reject == nil && id != "" && d.Event.User != "" {
@@ -112,8 +114,11 @@ func sensorsLinks(item *Item, kind string, m *Value, d *Draft, l *Limits) {
 		}
 	case "track_id_bind", "track_id_unbind":
 		of := LinkBind
-		if kind == "track_id_unbind" {
+		switch {
+		case kind == "track_id_unbind":
 			of = LinkUnlink
+		case m.Get("login_id").Name() == "":
+			of = LinkMerge
 		}
 		identities, linked := m.Get("identities"), map[string]bool{}
 		for i := range identities.Members {
