@@ -184,7 +184,7 @@ func (d *Draft) add(from layer, path []string, v event.Value) {
 		if ok && from == layerEnvelope && d.Event.Get(name) == v {
 			return // it says the same
 		}
-		if ok && taken != from || reservedName(first) {
+		if ok && taken != from || reservedName(first) || name == FieldSkew || name == FieldTimeError {
 			path = append([]string{aside[from]}, path...)
 			name = strings.Join(path, ".")
 		}

@@ -14,6 +14,7 @@
 package protocol
 
 import (
+	"iter"
 	"time"
 
 	"cairn/engine/event"
@@ -29,12 +30,15 @@ type Request struct {
 	// parameter from none.
 	Query, Header func(name string) string
 	HasQuery      func(name string) bool
+	// Headers yields every header line; nil yields none. Names come in any case.
+	Headers iter.Seq2[string, string]
 	// Body is unpacked: a Content-Encoding is undone, and gzip that only its first bytes tell of.
 	Body      []byte
 	WireBytes int       // of the body before it was unpacked
 	Received  time.Time // the server's clock when the request came
 	RemoteIP  string    // of the connection
 	URLToken  string    // Route.Token: the key in the path, where the protocol has one there
+	UserField string    // of the token: the member of a CloudEvent's data that names the user; "": its subject
 	Limits    Limits    // of the tenant, or the defaults while it is not known
 }
 
@@ -47,10 +51,10 @@ type Decoded struct {
 	Items []Item
 	// Ignored counts what is taken and not stored by design, such as session recordings.
 	Ignored int
+	// Watermark is set by whoever stored the events, for protocols that tell it to the client.
+	Watermark string
 	// Reply, if set, is the answer once the key is known: there is nothing to store.
 	Reply *Response
-
-	state any // of the protocol, for its Answer
 }
 
 // addKey notes a key that was found.

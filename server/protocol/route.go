@@ -29,9 +29,13 @@ type vendor struct {
 // vendors lists all protocols. Where paths collide, the first that claims a request has it.
 var vendors = []vendor{
 	{"/segment", Segment{}},
-	{"/amplitude", Amplitude{}},
 	{"/mixpanel", Mixpanel{}},
+	{"/amplitude", Amplitude{}},
 	{"/sensors", Sensors{}},
+	{"/posthog", PostHog{}},
+	{"/posthog", PostHogV1{}},
+	{"/ga4", GA4{}},
+	{"", CloudEvents{}}, // nobody's, so without a prefix
 }
 
 // table has the paths of vendors by pattern.
@@ -41,6 +45,9 @@ var table = func() map[string][]candidate {
 		for _, p := range v.protocol.Paths() {
 			if !p.Prefixed {
 				t[p.Pattern] = append(t[p.Pattern], candidate{path: p, protocol: v.protocol})
+			}
+			if v.prefix == "" {
+				continue
 			}
 			p.Claims = nil
 			t[v.prefix+p.Pattern] = append(t[v.prefix+p.Pattern], candidate{path: p, protocol: v.protocol})
