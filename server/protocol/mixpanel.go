@@ -58,7 +58,7 @@ func mixpanelClaims(r *Request) bool {
 		return false
 	}
 	first, reject := ParseEvent(body.Items[0], &limits)
-	if reject != nil || !body.Array && first.Get("api_key", "distinct_id", "uuid").Exists() {
+	if reject != nil || first.Get("api_key", "distinct_id", "uuid").Exists() {
 		return false
 	}
 	return first.Get("$token").Exists() || first.Get("properties").Get("token").Exists()

@@ -240,7 +240,7 @@ func TestMixpanelClaims(t *testing.T) {
 		`[`:                                                          false,
 		`[1]`:                                                        false,
 		`[{"properties":{"token":null}}]`:                            false,
-		`[{"$token":"k","api_key":"a"},{"event":"e","distinct_id":"u"}]`: true,
+		`[{"$token":"k","api_key":"a"},{"event":"e","distinct_id":"u"}]`: false,
 	} {
 		req, _ := newRequest("POST", "/track", body)
 		if got := mixpanelClaims(req); got != want {
