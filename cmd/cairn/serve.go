@@ -9,6 +9,7 @@ import (
 
 	"cairn/engine"
 	"cairn/server"
+	"cairn/server/api"
 )
 
 type serveCmd struct {
@@ -55,11 +56,14 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 			err = closed
 		}
 	}()
-	srv := server.New(db, server.Options{
-		Logger:           log,
-		QueryMemoryBytes: int64(cmd.QueryMemory),
-		QueryTimeout:     cmd.Timeout,
+	srv, err := server.New(db, server.Options{
+		Logger:   log,
+		Insecure: cmd.Insecure,
+		Limits:   api.Limits{QueryMemoryBytes: int64(cmd.QueryMemory), QueryMilliseconds: cmd.Timeout.Milliseconds()},
 	})
+	if err != nil {
+		return err
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	fmt.Fprintf(c.err, "cairn serves %s on http://%s; stop it with Ctrl-C\n", cmd.Data, ln.Addr())
