@@ -174,7 +174,7 @@ func (a Amplitude) Fail(r *Request, err *api.Error) Response {
 	status := api.Status(err.Code)
 	body := amplitudeError{Code: status, Error: err.Message}
 	switch {
-	case err.Code == "no_token" && amplitudeForms[r.Path] == "":
+	case err.Code == api.CodeNoToken && amplitudeForms[r.Path] == "":
 		body = amplitudeError{Code: http.StatusBadRequest, Error: amplitudeMissing + "api_key", Missing: "api_key"}
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		body.Code, body.Error = http.StatusBadRequest, "Invalid API key: "+err.Message
