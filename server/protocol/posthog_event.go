@@ -159,9 +159,7 @@ func (b *posthogBatch) profile(item *Item, d *Draft, m, properties *Value) {
 		}
 		some = p.Operation(op, v) || some
 	}
-	if some || p.reject != nil {
-		item.Add(p)
-	}
+	item.AddProfile(p, some)
 }
 
 // link adds the link that the event asks for: the surviving user is the event's.
