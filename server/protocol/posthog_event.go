@@ -136,11 +136,11 @@ func (b *posthogBatch) addV1(d *Draft, m *Value) {
 	options := m.Get("options")
 	for i := range options.Members {
 		o := &options.Members[i]
-		name, ok := posthogOptions[o.Name]
-		if !ok {
-			name = "options." + o.Name
+		if name, ok := posthogOptions[o.Name]; ok {
+			d.Envelope(name, &o.Value)
+		} else {
+			d.Envelope("options", &Value{Kind: '{', Members: []Member{*o}})
 		}
-		d.Envelope(name, &o.Value)
 	}
 	d.Envelope("$session_id", m.Get("session_id"))
 	d.Envelope("$window_id", m.Get("window_id"))
