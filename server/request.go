@@ -25,7 +25,9 @@ type request struct {
 	owner  *tenant // resolved by tenant
 	lease  lease
 	body   *bodyBuffer // nil: not read
-	note   string      // of the log
+	// bodyRead says that the body has been read to its end.
+	bodyRead bool
+	note     string // of the log
 }
 
 // handler answers a request; an error is turned into an answer by its caller.
