@@ -141,7 +141,7 @@ type parser struct {
 	decoder *jsontext.Decoder
 	text    string // what the decoder reads
 	limits  *Limits
-	members int
+	leaves  int // members that are not objects
 }
 
 // reject is what an error of the decoder, or a *Reject, means.
@@ -231,12 +231,16 @@ func (p *parser) object(v *Value, depth int) error {
 		if err != nil {
 			return err
 		}
-		if p.members++; p.members > p.limits.Fields+envelopeMembers {
-			return refuse(ingest.TooManyFields, "more than %d fields", p.limits.Fields)
-		}
-		v.Members = append(v.Members, Member{Name: name})
-		if err := p.value(&v.Members[len(v.Members)-1].Value, depth+1); err != nil {
+		var member Value
+		if err := p.value(&member, depth+1); err != nil {
 			return err
+		}
+		v.Members = append(v.Members, Member{name, member})
+		if member.Kind == '{' && len(member.Members) > 0 {
+			continue // its own members are counted
+		}
+		if p.leaves++; p.leaves > p.limits.Fields+envelopeMembers {
+			return refuse(ingest.TooManyFields, "more than %d fields", p.limits.Fields)
 		}
 	}
 	_, err := p.decoder.ReadToken()

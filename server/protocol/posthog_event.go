@@ -136,11 +136,11 @@ func (b *posthogBatch) addV1(d *Draft, m *Value) {
 	options := m.Get("options")
 	for i := range options.Members {
 		o := &options.Members[i]
-		name, ok := posthogOptions[o.Name]
-		if !ok {
-			name = "options." + o.Name
+		if name, ok := posthogOptions[o.Name]; ok {
+			d.Envelope(name, &o.Value)
+		} else {
+			d.Envelope("options", &Value{Kind: '{', Members: []Member{*o}})
 		}
-		d.Envelope(name, &o.Value)
 	}
 	d.Envelope("$session_id", m.Get("session_id"))
 	d.Envelope("$window_id", m.Get("window_id"))
@@ -159,9 +159,7 @@ func (b *posthogBatch) profile(item *Item, d *Draft, m, properties *Value) {
 		}
 		some = p.Operation(op, v) || some
 	}
-	if some || p.reject != nil {
-		item.Add(p)
-	}
+	item.AddProfile(p, some)
 }
 
 // link adds the link that the event asks for: the surviving user is the event's.

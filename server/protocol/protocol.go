@@ -79,13 +79,14 @@ type Item struct {
 	Links []Link
 	// Reject says why nothing of it is stored; nil if it is.
 	Reject *Reject
-	// Warning says that the event is stored but a link that it asked for is refused; nil if not.
+	// Warning says that the event is stored but not what it says of links or of its user's profile; nil if
+	// all of it is.
 	Warning *Reject
 	Raw     []byte // its JSON as it came; the request's memory
 	ID      string // what the vendor's answer names it by; may be ""
 }
 
-// Reject is a reason why an event is not stored, or a link not made.
+// Reject is a reason why an event is not stored, a link not made, or a profile not changed.
 type Reject struct {
 	Reason  string // a reason of the package engine/ingest, or ReasonIllegalID
 	Field   string // the part at fault, or ""
@@ -95,14 +96,14 @@ type Reject struct {
 // Outcome is what became of one item.
 type Outcome struct {
 	Verdict string // one of the constants below
-	Reject         // of a rejected item, or of the refused link of a warning
+	Reject         // of a rejected item, or of what a warning is about
 }
 
 // What becomes of an item: the verdicts of api, and two more.
 const (
 	OK        = api.VerdictOK
 	Duplicate = api.VerdictDuplicate
-	Warning   = "warning" // stored, but a link was refused
+	Warning   = "warning" // stored, but a link or a change of the profile was refused
 	Rejected  = api.VerdictRejected
 	Retry     = "retry" // not committed; the client should send it again
 )

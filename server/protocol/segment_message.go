@@ -73,8 +73,9 @@ func (b *segmentBatch) message(raw []byte) (item Item, key string) {
 	item.Add(d)
 	switch kind {
 	case "identify":
-		if p := d.Profile(); d.Event.User != "" && p.Operation("$set", m.Get("traits")) {
-			item.Add(p)
+		if d.Event.User != "" {
+			p := d.Profile()
+			item.AddProfile(p, p.Operation("$set", m.Get("traits")))
 		}
 		if user != "" && anonymous != "" {
 			item.Link(b.limits, Link{Kind: LinkIdentify, User: user, ID: anonymous, Time: d.Event.Time, Source: "segment"})
