@@ -51,7 +51,7 @@ func TestAmplitudeEvents(t *testing.T) {
 		"not an object":        {`7`, `bad_event `},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := one(t, "POST", "/2/httpapi", `{"api_key":"k","events":[`+test.event+`]}`)
+			got := becomes(t, "POST", "/2/httpapi", `{"api_key":"k","events":[`+test.event+`]}`)
 			if name == "longest id, profile" {
 				test.want, got = "2 events", fmt.Sprint(strings.Count(got, "\n")+1, " events")
 			}
@@ -89,7 +89,7 @@ func TestAmplitudeRequests(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := one(t, "POST", test.path, test.body); got != test.want {
+			if got := becomes(t, "POST", test.path, test.body); got != test.want {
 				t.Fatalf("got\n%s\nwant\n%s", got, test.want)
 			}
 			if d := decode(t, "POST", test.path, test.body); !reflect.DeepEqual(d.Keys, []string{"k"}) {

@@ -15,8 +15,8 @@ import (
 
 func encode64(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
-// one decodes a request of one item and describes what it becomes: events as JSON, links, or the reason of the reject.
-func one(t *testing.T, method, target, body string, headers ...string) string {
+// becomes decodes a request of one item and describes what it becomes: events as JSON, links, or the reason of the reject.
+func becomes(t *testing.T, method, target, body string, headers ...string) string {
 	t.Helper()
 	d := decode(t, method, target, body, headers...)
 	if len(d.Items) != 1 {
@@ -68,7 +68,7 @@ func TestMixpanelWays(t *testing.T) {
 			if name == "byte order mark" {
 				test.target = "/mixpanel" + test.target
 			}
-			if got := one(t, test.method, test.target, test.body); got != want {
+			if got := becomes(t, test.method, test.target, test.body); got != want {
 				t.Fatalf("got %s", got)
 			}
 		})
@@ -117,7 +117,7 @@ func TestMixpanelEvents(t *testing.T) {
 				}
 				return
 			}
-			if got := one(t, "POST", "/mixpanel/track", test.event); got != test.want {
+			if got := becomes(t, "POST", "/mixpanel/track", test.event); got != test.want {
 				t.Fatalf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
@@ -149,7 +149,7 @@ func TestMixpanelUpdates(t *testing.T) {
 		"no group":      {"/groups", `{"$group_key":"company","$set":{"a":1}}`, `bad_event $group_id`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := one(t, "POST", "/mixpanel"+test.path, "["+test.update+"]"); got != test.want {
+			if got := becomes(t, "POST", "/mixpanel"+test.path, "["+test.update+"]"); got != test.want {
 				t.Fatalf("got\n%s\nwant\n%s", got, test.want)
 			}
 		})
@@ -167,16 +167,16 @@ func TestMixpanelSkewAndAddress(t *testing.T) {
 		"text":                   {"?_=now", `{"time":"2025-06-01T07:58:20Z","event":"e"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := one(t, "POST", "/track/"+test.query, form("data", event)); got != test.want {
+			if got := becomes(t, "POST", "/track/"+test.query, form("data", event)); got != test.want {
 				t.Fatalf("got %s", got)
 			}
 		})
 	}
 	own := `{"event":"e","properties":{"token":"k","ip":"10.0.0.1"}}`
-	if got := one(t, "POST", "/track?ip=1", form("data", own)); !strings.Contains(got, `"ip":"10.0.0.1"`) || strings.Contains(got, "192.0.2.1") {
+	if got := becomes(t, "POST", "/track?ip=1", form("data", own)); !strings.Contains(got, `"ip":"10.0.0.1"`) || strings.Contains(got, "192.0.2.1") {
 		t.Fatalf("got %s", got)
 	}
-	if got := one(t, "POST", "/track", form("ip", "1", "data", event)); !strings.Contains(got, `"ip":"192.0.2.1"`) {
+	if got := becomes(t, "POST", "/track", form("ip", "1", "data", event)); !strings.Contains(got, `"ip":"192.0.2.1"`) {
 		t.Fatalf("got %s", got)
 	}
 }

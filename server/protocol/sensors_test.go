@@ -106,7 +106,7 @@ func TestSensorsMessages(t *testing.T) {
 		"repeated name":      {`{"type":"track","event":"e","a":1,"a":2}`, `bad_json `},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := one(t, "POST", "/sensors/k/sa", sensorsBody("data", test.message))
+			got := becomes(t, "POST", "/sensors/k/sa", sensorsBody("data", test.message))
 			if test.want == "hashed" {
 				if !strings.Contains(got, `"id":"`) || strings.Contains(got, `"id":"7/`) {
 					t.Fatal(got)
