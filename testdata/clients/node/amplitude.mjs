@@ -1,71 +1,77 @@
-// Sends a fixed set of events with Amplitude's own SDK and prints what it sent, as JSON.
-//
-//   node amplitude.mjs http://127.0.0.1:7701/amplitude KEY [batch|bad]
-//
-// With "batch" it uses the batch endpoint; with "bad" it sends bad events among good ones.
-// Printed: {"sent":[events as they were on the wire],"errors":[{event, insert_id, code, message}]}, in "sent"
-// only what the SDK says has been taken.
-import { createInstance, Identify, Revenue } from '@amplitude/analytics-node';
+// @amplitude/analytics-node against Cairn: node amplitude.mjs BASE-ADDRESS KEY [MODE]
+// Modes: "batch" uses the batch endpoint; "errors" sends one event; "bad" sends events that Cairn refuses among good ones.
+import { createInstance, Identify, Revenue } from '@amplitude/analytics-node'
+import { at, base, expect, failed, key, mode, report, rich } from './events.mjs'
 
-const [, , base, key, mode] = process.argv;
-if (!base || !key) {
-  console.error('usage: node amplitude.mjs BASE_URL KEY [batch|bad]');
-  process.exit(2);
-}
-const path = mode === 'batch' ? '/batch' : '/2/httpapi';
-const client = createInstance();
+const p = mode === 'batch' ? 'ab' : 'an' // of ids
+const client = createInstance()
 await client.init(key, {
-  serverUrl: base.replace(/\/$/, '') + path, useBatch: mode === 'batch', flushIntervalMillis: 50, flushQueueSize: 40, logLevel: 0,
-}).promise;
+  serverUrl: base.replace(/\/$/, '') + (mode === 'batch' ? '/batch' : '/2/httpapi'), useBatch: mode === 'batch',
+  flushIntervalMillis: 50, flushQueueSize: 40, flushMaxRetries: mode === 'errors' ? 2 : 6, logLevel: 0,
+}).promise
 
-const sent = [];
-const errors = [];
-const now = Date.now();
-const waiting = [];
-const copy = (value) => JSON.parse(JSON.stringify(value));
-
-// note keeps what the SDK says became of an event; result.event is what it put on the wire.
-function note(call) {
-  waiting.push(call.promise.then((result) => {
-    const event = copy(result.event);
-    delete event.extra;
-    if (result.code === 200) sent.push(event);
-    else errors.push({ event: event.event_type, insert_id: event.insert_id, code: result.code, message: result.message });
-  }));
+// wait notes what the library says became of an event. It sends by itself; flush() would send without retries.
+const waiting = []
+const wait = (call) => waiting.push(call.promise.then(({ event, code, message }) => {
+  if (code !== 200) failed(`${event.event_type} ${event.insert_id}: ${code} ${message}`)
+}))
+async function done(more) {
+  await Promise.all(waiting)
+  report(more)
+  process.exit(0)
 }
 
-function good() {
-  const who = { user_id: 'user-1', device_id: 'device-1' };
-  note(client.track('app_launch', {
-    scene: 1011, price: 12.5, first: true, 商品: '苹果 🍎', list: ['a', 'b'], nested: { page: { name: 'home' } }, empty: '',
-  }, {
-    ...who, time: now - 60_000, insert_id: 'amp-1', session_id: now - 70_000, event_id: 1, platform: 'Web', os_name: 'iOS', os_version: '17.1',
-    device_model: 'iPhone', app_version: '3.2.1', country: 'China', city: 'Shanghai', language: 'zh', ip: '$remote',
-    plan: { branch: 'main', version: '2' }, groups: { company: 'Acme' },
-  }));
-  note(client.track('outside', undefined, { device_id: 'device-2', time: now - 50_000, insert_id: 'amp-2', session_id: -1 }));
-  note(client.track('no_time', { n: 1 }, { user_id: 'user-3' }));
-  for (let i = 0; i < 90; i++) {
-    note(client.track('view', { n: i }, { user_id: `user-${i % 7}x`, time: now - 40_000 + i, insert_id: `amp-view-${i}` }));
-  }
-  const revenue = new Revenue().setProductId('sku-1').setPrice(3.99).setQuantity(2).setRevenueType('purchase').setEventProperties({ coupon: 'x' });
-  note(client.revenue(revenue, { ...who, time: now - 30_000, insert_id: 'amp-3' }));
-  const identify = new Identify().set('plan', 'pro').setOnce('first_seen', '2025-06-01').add('visits', 1).append('pages', 'home')
-    .prepend('recent', 'cart').postInsert('tags', ['a', 'b']).preInsert('top', 'x').remove('colours', 'red').unset('age');
-  note(client.identify(identify, { ...who, time: now - 20_000, insert_id: 'amp-4' }));
-  note(client.identify(new Identify().clearAll(), { user_id: 'user-9', time: now - 20_000, insert_id: 'amp-5' }));
-  note(client.groupIdentify('company', 'Acme', new Identify().set('industry', 'widgets'), { ...who, time: now - 10_000, insert_id: 'amp-6' }));
-  note(client.setGroup('company', 'Acme', { ...who, time: now - 10_000, insert_id: 'amp-7' }));
+const who = { user_id: `${p}-user`, device_id: `${p}-device` }
+const early = Date.now() + 3 * 86_400_000
+if (mode === 'errors') {
+  wait(client.track('never stored', {}, { user_id: 'nobody' }))
+  await done()
+}
+if (mode === 'bad') {
+  wait(client.track('kept', { n: 1 }, { ...who, time: at(0).getTime(), insert_id: 'an-bad-1' }))
+  wait(client.track('refused', { n: 2 }, { ...who, time: early, insert_id: 'an-bad-2' }))
+  wait(client.track('kept', { n: 3 }, { ...who, time: at(1).getTime(), insert_id: 'an-bad-3' }))
+  wait(client.track('refused', { text: 'x'.repeat(200_000) }, { ...who, time: at(1).getTime(), insert_id: 'an-bad-4' }))
+  expect('kept', 'an-user', 'an-bad-1', at(0), { n: 1 })
+  expect('kept', 'an-user', 'an-bad-3', at(1), { n: 3 })
+  await done()
 }
 
-function bad() {
-  note(client.track('kept', { n: 1 }, { user_id: 'user-1', time: now, insert_id: 'amp-kept-1' }));
-  note(client.track('too_early', { n: 2 }, { user_id: 'user-1', time: now + 3 * 86_400_000, insert_id: 'amp-bad-1' }));
-  note(client.track('kept', { n: 3 }, { user_id: 'user-1', time: now, insert_id: 'amp-kept-2' }));
-  note(client.track('kept', { text: 'x'.repeat(200_000) }, { user_id: 'user-1', time: now, insert_id: 'amp-bad-2' }));
+const context = {
+  session_id: at(0).getTime(), platform: 'Web', os_name: 'iOS', os_version: '17.1', device_model: 'iPhone', app_version: '3.2.1', country: 'China',
+  city: '上海', language: 'zh', plan: { branch: 'main', version: '2' }, groups: { company: 'Acme' }, price: 12.5, quantity: 2,
 }
+wait(client.track('Product Viewed', rich, { ...who, ...context, ip: '$remote', time: at(0).getTime(), insert_id: `${p}-1` }))
+expect('Product Viewed', `${p}-user`, `${p}-1`, at(0), { ...rich, ...who, ...context, ip: '127.0.0.1', library: 'amplitude-node-ts/1.5.73' })
 
-(mode === 'bad' ? bad : good)();
-// The calls are queued; the SDK sends after its flush interval, with retries, and flush() would send without any.
-await Promise.all(waiting);
-console.log(JSON.stringify({ sent, errors }));
+wait(client.track('outside', undefined, { device_id: `${p}-other`, session_id: -1, time: at(1).getTime(), insert_id: `${p}-2` }))
+expect('outside', `${p}-other`, `${p}-2`, at(1), { device_id: `${p}-other`, session_id: -1 })
+
+wait(client.track('no time', { n: 1 }, { user_id: `${p}-user` }))
+expect('no time', `${p}-user`, null, null, { n: 1 })
+
+const revenue = new Revenue().setProductId('sku-1').setPrice(3.99).setQuantity(2).setRevenueType('purchase').setEventProperties({ coupon: 'x' })
+wait(client.revenue(revenue, { ...who, time: at(2).getTime(), insert_id: `${p}-3` }))
+expect('revenue_amount', `${p}-user`, `${p}-3`, at(2), { $productId: 'sku-1', $price: 3.99, $quantity: 2, $revenueType: 'purchase', coupon: 'x' })
+
+const identify = new Identify().set('plan', 'pro').setOnce('first', '2025-06-01').add('visits', 1).append('pages', 'home')
+  .postInsert('tags', ['a', 'b']).remove('colours', 'red').unset('age')
+wait(client.identify(identify, { ...who, time: at(3).getTime(), insert_id: `${p}-4` }))
+expect('$identify', `${p}-user`, `${p}-4`, at(3), who)
+expect('$profile', `${p}-user`, `${p}-4/profile`, at(3), {
+  $set: { plan: 'pro' }, $set_once: { first: '2025-06-01' }, $add: { visits: 1 }, $append: { pages: 'home' }, $union: { tags: ['a', 'b'] },
+  $remove: { colours: 'red' }, $unset: ['age'],
+})
+wait(client.identify(new Identify().clearAll(), { user_id: `${p}-gone`, time: at(4).getTime(), insert_id: `${p}-5` }))
+expect('$profile', `${p}-gone`, `${p}-5/profile`, at(4), { $delete: true })
+
+wait(client.groupIdentify('company', 'Acme', new Identify().set('industry', 'widgets'), { ...who, time: at(5).getTime(), insert_id: `${p}-6` }))
+expect('$groupidentify', `${p}-user`, `${p}-6`, at(5), { groups: { company: 'Acme' }, group_properties: { $set: { industry: 'widgets' } } })
+wait(client.setGroup('company', 'Acme', { ...who, time: at(6).getTime(), insert_id: `${p}-7` }))
+expect('$profile', `${p}-user`, `${p}-7/profile`, at(6), { $set: { company: 'Acme' } })
+
+for (let i = 0; i < 90; i++) {
+  wait(client.track('many', { i }, { user_id: `${p}-many-${i % 7}`, time: at(i).getTime(), insert_id: `${p}-many-${i}` }))
+  expect('many', `${p}-many-${i % 7}`, `${p}-many-${i}`, at(i), { i })
+}
+await done({ links: [{ user: `${p}-user`, id: `${p}-device` }] })

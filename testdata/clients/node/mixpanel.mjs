@@ -1,113 +1,105 @@
-// Sends a fixed set of events with Mixpanel's own SDK and prints what it sent, as JSON.
-//
-//   node mixpanel.mjs http://127.0.0.1:7701/mixpanel KEY [bad]
-//
-// With "bad" it sends one batch that has a bad event among good ones, and one that is all bad.
-// Printed: {"sent":[{path, …the event or update}],"errors":[{call, error}]}, in "sent" only what is right.
-import Mixpanel from 'mixpanel';
+// mixpanel against Cairn: node mixpanel.mjs BASE-ADDRESS KEY [MODE]
+// Modes: "errors" sends one event and one update of each kind; "bad" sends events that Cairn refuses among good ones.
+import Mixpanel from 'mixpanel'
+import { at, base, expect, failed, key, mode, report, rich } from './events.mjs'
 
-const [, , base, key, mode] = process.argv;
-if (!base || !key) {
-  console.error('usage: node mixpanel.mjs BASE_URL KEY [bad]');
-  process.exit(2);
-}
-const url = new URL(base);
-const quietly = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
-const config = {
-  host: url.host, protocol: url.protocol.slice(0, -1), path: url.pathname.replace(/\/$/, ''), logger: quietly, keepAlive: false,
-};
-const plain = Mixpanel.init(key, { ...config, geolocate: true });
-const verbose = Mixpanel.init(key, { ...config, verbose: true });
-// An import needs a key of its own; without TLS the SDK sends it as a parameter.
-const importer = Mixpanel.init(key, { ...config, key });
+const address = new URL(base)
+const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+const config = { host: address.host, protocol: address.protocol.slice(0, -1), path: address.pathname.replace(/\/$/, ''), logger: quiet, keepAlive: false }
+const plain = Mixpanel.init(key, { ...config, geolocate: true })
+const verbose = Mixpanel.init(key, { ...config, verbose: true })
+const importer = Mixpanel.init(key, { ...config, key }) // an import needs a key of its own; without TLS it is a parameter
 
-const sent = [];
-const errors = [];
-const now = Date.now();
+// call waits for one call of the library and notes its errors with the call's name.
+const call = (name, run) => new Promise((resolve) => {
+  run((error) => {
+    for (const one of [error ?? []].flat()) failed(`${name}: ${one.message ?? one}`)
+    resolve()
+  })
+})
 
-// call runs one SDK call that ends in a callback and notes its errors.
-function call(name, run) {
-  return new Promise((resolve) => {
-    run((err) => {
-      for (const one of [err ?? []].flat()) errors.push({ call: name, error: String(one.message ?? one) });
-      resolve();
-    });
-  });
+if (mode === 'errors') {
+  await call('track', (done) => plain.track('never stored', { distinct_id: 'nobody' }, done))
+  await call('verbose', (done) => verbose.track('never stored', { distinct_id: 'nobody' }, done))
+  await call('batch', (done) => verbose.track_batch([{ event: 'never stored', properties: { distinct_id: 'nobody' } }], done))
+  await call('import', (done) => importer.import('never stored', new Date(), { distinct_id: 'nobody' }, done))
+  await call('people', (done) => plain.people.set('nobody', { a: 1 }, done))
+  await call('groups', (done) => plain.groups.set('company', 'nobody', { a: 1 }, done))
+  report()
+  process.exit(0)
 }
 
-const copy = (value) => JSON.parse(JSON.stringify(value));
-const note = (path, ...list) => sent.push(...list.map((one) => ({ path, ...copy(one) })));
-
-async function track(client, name, event, properties) {
-  note('/track', { event, properties });
-  await call(name, (done) => client.track(event, properties, done));
+const copy = (value) => JSON.parse(JSON.stringify(value))
+const early = new Date(Date.now() + 3 * 86_400_000)
+if (mode === 'bad') {
+  const good = { event: 'kept', properties: { distinct_id: 'mn-bad', $insert_id: 'mn-bad-1', time: at(0).getTime() } }
+  const bad = { event: 'refused', properties: { distinct_id: 'mn-bad', $insert_id: 'mn-bad-2', time: early.getTime() } }
+  await call('mixed', (done) => verbose.track_batch(copy([good, bad]), done))
+  await call('bad', (done) => verbose.track_batch(copy([bad]), done))
+  await call('bad, a digit', (done) => plain.track_batch(copy([bad]), done))
+  expect('kept', 'mn-bad', 'mn-bad-1', at(0), {})
+  report()
+  process.exit(0)
 }
 
-async function good() {
-  await track(plain, 'track', 'app_launch', {
-    distinct_id: 'u-1', $insert_id: 'mp-node-1', time: now - 60_000, scene: 1011, price: 12.5, big: 9007199254740991,
-    first: true, nothing: null, 商品: '苹果 🍎', list: ['a', 'b'], nested: { page: { name: 'home' }, depth: 2 }, empty: '',
-  });
-  await track(verbose, 'track verbose', 'pay_success', { distinct_id: 'u-1', $insert_id: 'mp-node-2', time: new Date(now - 30_000), amount: -0.25 });
-  await track(plain, 'track without time', 'no_time', { distinct_id: 'u-2', $insert_id: 'mp-node-3' });
-  await track(plain, 'track with device', 'sign_in', { $device_id: 'd-1', $user_id: 'u-1', distinct_id: 'u-1', $insert_id: 'mp-node-4', time: now - 20_000 });
+// The library takes a property called time for the event's own.
+const { time, ...properties } = rich
+const library = { mp_lib: 'node', $lib_version: '0.24.0' }
 
-  const batch = [];
-  for (let i = 0; i < 120; i++) {
-    batch.push({ event: 'view', properties: { distinct_id: `u-${i % 7}`, $insert_id: `mp-batch-${i}`, time: now - 100_000 + i, n: i } });
-  }
-  note('/track', ...batch);
-  await call('track_batch', (done) => verbose.track_batch(batch, done));
+await call('track', (done) => plain.track('Product Viewed', { ...properties, distinct_id: 'mn-user', $insert_id: 'mn-1', time: at(0) }, done))
+expect('Product Viewed', 'mn-user', 'mn-1', at(0), { ...properties, distinct_id: 'mn-user', ip: '127.0.0.1', ...library })
 
-  const old = { distinct_id: 'u-3', $insert_id: 'mp-import-1', plan: 'pro' };
-  note('/import', { event: 'imported', properties: { ...old, time: now - 40 * 86_400_000 } });
-  await call('import', (done) => importer.import('imported', new Date(now - 40 * 86_400_000), old, done));
-  const imports = [1, 2, 3].map((i) => ({
-    event: 'imported', properties: { distinct_id: 'u-3', $insert_id: `mp-import-batch-${i}`, time: now - i * 86_400_000, n: i },
-  }));
-  note('/import', ...imports);
-  await call('import_batch', (done) => importer.import_batch(imports, done));
+await call('verbose', (done) => verbose.track('pay', { distinct_id: 'mn-user', $insert_id: 'mn-2', time: at(1).getTime(), amount: -0.25 }, done))
+expect('pay', 'mn-user', 'mn-2', at(1), { amount: -0.25, ...library })
 
-  note('/track', { event: '$create_alias', properties: { distinct_id: 'u-1', alias: 'mail@example.com' } });
-  await call('alias', (done) => plain.alias('u-1', 'mail@example.com', done));
+await call('no time', (done) => plain.track('no time', { distinct_id: 'mn-user' }, done))
+expect('no time', 'mn-user', null, null, { distinct_id: 'mn-user' })
 
-  const people = plain.people;
-  const engage = async (name, operation, run) => {
-    note('/engage', { $distinct_id: 'u-1', ...operation });
-    await call(name, run);
-  };
-  await engage('people.set', { $set: { plan: 'pro', age: 33, $first_name: 'Ada' } }, (done) => people.set('u-1', { plan: 'pro', age: 33, $first_name: 'Ada' }, done));
-  await engage('people.set_once', { $set_once: { first_seen: '2025-06-01' } }, (done) => people.set_once('u-1', { first_seen: '2025-06-01' }, done));
-  await engage('people.increment', { $add: { visits: 1, credits: -3 } }, (done) => people.increment('u-1', { visits: 1, credits: -3 }, done));
-  await engage('people.append', { $append: { pages: 'home' } }, (done) => people.append('u-1', 'pages', 'home', done));
-  await engage('people.union', { $union: { tags: ['a', 'b'] } }, (done) => people.union('u-1', { tags: ['a', 'b'] }, done));
-  await engage('people.remove', { $remove: { tags: 'a' } }, (done) => people.remove('u-1', { tags: 'a' }, done));
-  await engage('people.unset', { $unset: ['age', 'credits'] }, (done) => people.unset('u-1', ['age', 'credits'], done));
-  note('/engage', { $distinct_id: 'u-9', $delete: true });
-  await call('people.delete_user', (done) => verbose.people.delete_user('u-9', done));
+await call('before login', (done) => plain.track('before login', { distinct_id: '$device:mn-device', $device_id: 'mn-device', $insert_id: 'mn-3', time: at(2) }, done))
+expect('before login', '$device:mn-device', 'mn-3', at(2), { $device_id: 'mn-device' })
+await call('login', (done) => plain.track('login', { distinct_id: 'mn-user', $device_id: 'mn-device', $user_id: 'mn-user', $insert_id: 'mn-4', time: at(3) }, done))
+expect('login', 'mn-user', 'mn-4', at(3), { $device_id: 'mn-device', $user_id: 'mn-user' })
 
-  const groups = plain.groups;
-  const group = async (name, operation, run) => {
-    note('/groups', { $group_key: 'company', $group_id: 'Acme', ...operation });
-    await call(name, run);
-  };
-  await group('groups.set', { $set: { industry: 'widgets' } }, (done) => groups.set('company', 'Acme', { industry: 'widgets' }, done));
-  await group('groups.union', { $union: { products: ['anvil'] } }, (done) => groups.union('company', 'Acme', { products: ['anvil'] }, done));
-  await group('groups.unset', { $unset: ['industry'] }, (done) => groups.unset('company', 'Acme', 'industry', done));
+// Three requests of up to 50 events at once.
+const many = []
+for (let i = 0; i < 120; i++) {
+  many.push({ event: 'many', properties: { distinct_id: `mn-many-${i % 7}`, $insert_id: `mn-many-${i}`, time: at(i).getTime(), i } })
+  expect('many', `mn-many-${i % 7}`, `mn-many-${i}`, at(i), { i })
 }
+await call('batch', (done) => verbose.track_batch(copy(many), done))
+await call('batch again', (done) => plain.track_batch(copy(many), done))
 
-async function bad() {
-  const mixed = [
-    { event: 'kept', properties: { distinct_id: 'u-1', $insert_id: 'mp-mixed-1', time: now, n: 1 } },
-    { event: 'too_early', properties: { distinct_id: 'u-1', $insert_id: 'mp-mixed-2', time: now + 3 * 86_400_000 } },
-  ];
-  note('/track', mixed[0]);
-  await call('mixed', (done) => verbose.track_batch(mixed, done));
-  await call('all bad', (done) => verbose.track_batch([copy(mixed[1])], done));
-  await call('all bad, not verbose', (done) => plain.track_batch([copy(mixed[1])], done));
-  await call('wrong key', (done) => Mixpanel.init('no-such-key', config).track('x', { distinct_id: 'u-1' }, done));
-  await call('wrong key, verbose', (done) => Mixpanel.init('no-such-key', { ...config, verbose: true }).track('x', { distinct_id: 'u-1' }, done));
+await call('import', (done) => importer.import('imported', at(4), { distinct_id: 'mn-user', $insert_id: 'mn-5', plan: 'pro' }, done))
+expect('imported', 'mn-user', 'mn-5', at(4), { plan: 'pro' })
+const imports = [0, 1, 2].map((i) => ({ event: 'imported', properties: { distinct_id: 'mn-user', $insert_id: `mn-import-${i}`, time: at(10 + i), i } }))
+for (const [i] of imports.entries()) expect('imported', 'mn-user', `mn-import-${i}`, at(10 + i), { i })
+await call('import batch', (done) => importer.import_batch(imports, done))
+
+await call('alias', (done) => plain.alias('mn-user', 'mn-mail@example.com', done))
+expect('$create_alias', 'mn-user', null, null, { distinct_id: 'mn-user', alias: 'mn-mail@example.com' })
+
+// update makes an update of a user and says what is to be found.
+async function update(operation, run) {
+  await call(`people ${Object.keys(operation)}`, run)
+  expect('$profile', 'mn-user', null, null, { ...operation, $distinct_id: 'mn-user' })
 }
+const { people, groups } = plain
+await update({ $set: { plan: 'pro', age: 33, $first_name: 'Ada' } }, (done) => people.set('mn-user', { plan: 'pro', age: 33, $first_name: 'Ada' }, done))
+await update({ $set_once: { first: '2025-06-01' } }, (done) => people.set_once('mn-user', 'first', '2025-06-01', done))
+await update({ $add: { visits: 1, credits: -3 } }, (done) => people.increment('mn-user', { visits: 1, credits: -3 }, done))
+await update({ $append: { pages: 'home' } }, (done) => people.append('mn-user', 'pages', 'home', done))
+await update({ $union: { tags: ['a', 'b'] } }, (done) => people.union('mn-user', { tags: ['a', 'b'] }, done))
+await update({ $remove: { tags: 'a' } }, (done) => people.remove('mn-user', { tags: 'a' }, done))
+await update({ $unset: ['age', 'credits'] }, (done) => people.unset('mn-user', ['age', 'credits'], done))
+await call('people delete', (done) => verbose.people.delete_user('mn-gone', done))
+expect('$profile', 'mn-gone', null, null, { $delete: true })
 
-await (mode === 'bad' ? bad() : good());
-console.log(JSON.stringify({ sent, errors }));
+async function updateGroup(operation, run) {
+  await call(`groups ${Object.keys(operation)}`, run)
+  expect('$groupidentify', '', null, null, { ...operation, $group_key: 'company', $group_id: 'Acme' })
+}
+await updateGroup({ $set: { industry: 'widgets' } }, (done) => groups.set('company', 'Acme', { industry: 'widgets' }, done))
+await updateGroup({ $union: { products: ['anvil'] } }, (done) => groups.union('company', 'Acme', { products: ['anvil'] }, done))
+await updateGroup({ $unset: ['industry'] }, (done) => groups.unset('company', 'Acme', 'industry', done))
+
+report({ links: [{ user: 'mn-user', id: 'mn-device' }, { user: 'mn-user', id: '$device:mn-device' }, { user: 'mn-user', id: 'mn-mail@example.com' }] })

@@ -1,155 +1,134 @@
-// Command amplitude sends a fixed set of events with Amplitude's own SDK and prints what it sent.
-//
-//	amplitude http://127.0.0.1:7701/amplitude KEY [batch|bad|anonymous]
-//
-// With "batch" it uses the batch endpoint; with "bad" it sends bad events among good ones, with
-// "anonymous" the same without insert ids. Printed, as JSON: {"sent":[…],"errors":[{event, insert_id, n, code,
-// message}]}, in "sent" only what the SDK says has been taken.
+// Command amplitude runs Amplitude's Go client against Cairn. Modes: "batch" uses the batch endpoint; "errors" sends one
+// event; "bad" sends events that Cairn refuses among good ones, "anonymous" the same without insert ids.
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/amplitude/analytics-go/amplitude"
+
+	"clients/clients"
 )
 
 type object = map[string]any
 
-type result struct {
-	Event    string `json:"event"`
-	InsertID string `json:"insert_id"`
-	N        any    `json:"n,omitempty"`
-	Code     int    `json:"code"`
-	Message  string `json:"message"`
-}
-
-type report struct {
-	Sent   []*amplitude.Event `json:"sent"`
-	Errors []result           `json:"errors"`
-}
-
-// program gathers what the SDK reports of its events. The report comes once an event is done with:
-// taken by the server, refused, or given up.
-type program struct {
-	client  amplitude.Client
-	now     time.Time
-	waiting sync.WaitGroup
-	mu      sync.Mutex
-	sent    report
-}
+var waiting sync.WaitGroup // for what the library says of each event
 
 func main() {
-	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: amplitude BASE_URL KEY [batch|bad|anonymous]")
-		os.Exit(2)
-	}
-	base, key, mode := strings.TrimSuffix(os.Args[1], "/"), os.Args[2], ""
-	if len(os.Args) > 3 {
-		mode = os.Args[3]
-	}
-	p := &program{now: time.Now(), sent: report{Errors: []result{}}}
+	base, key, mode := clients.Args()
 	config := amplitude.NewConfig(key)
-	config.ServerURL = base + "/2/httpapi"
-	if mode == "batch" {
-		config.ServerURL, config.UseBatch = base+"/batch", true
+	config.ServerURL, config.UseBatch = strings.TrimSuffix(base, "/")+"/2/httpapi", mode == "batch"
+	if config.UseBatch {
+		config.ServerURL = strings.TrimSuffix(base, "/") + "/batch"
 	}
 	config.FlushInterval, config.FlushQueueSize = 100*time.Millisecond, 40
-	config.RetryThrottledInterval = 200 * time.Millisecond
+	config.FlushMaxRetries, config.RetryThrottledInterval = 6, 200*time.Millisecond
 	config.Logger = quiet{}
-	config.ExecuteCallback = p.done
-	p.client = amplitude.NewClient(config)
+	config.ExecuteCallback = func(r amplitude.ExecuteResult) {
+		defer waiting.Done()
+		if r.Code != 200 {
+			clients.Failed(fmt.Errorf("%s %s: %d %s", r.Event.EventType, r.Event.InsertID, r.Code, r.Message))
+		}
+	}
+	client := amplitude.NewClient(config)
 	switch mode {
+	case "errors":
+		track(client, "never stored", "", amplitude.EventOptions{UserID: "nobody"}, nil)
 	case "bad", "anonymous":
-		p.bad(mode == "bad")
+		bad(client, mode)
 	default:
-		p.good()
+		p := "ag"
+		if config.UseBatch {
+			p = "agb"
+		}
+		events(client, p)
+		identities(client, p)
 	}
-	p.waiting.Wait()
-	p.client.Shutdown()
-	slices.SortStableFunc(p.sent.Errors, func(a, b result) int { return strings.Compare(a.InsertID, b.InsertID) })
-	if err := json.NewEncoder(os.Stdout).Encode(&p.sent); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	waiting.Wait()
+	client.Shutdown()
+	clients.Report()
 }
 
-func (p *program) done(r amplitude.ExecuteResult) {
-	defer p.waiting.Done()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if r.Code == 200 {
-		p.sent.Sent = append(p.sent.Sent, r.Event)
-		return
-	}
-	p.sent.Errors = append(p.sent.Errors, result{
-		Event: r.Event.EventType, InsertID: r.Event.InsertID, N: r.Event.EventProperties["n"], Code: r.Code, Message: r.Message,
-	})
+func track(client amplitude.Client, name, id string, options amplitude.EventOptions, properties object) {
+	waiting.Add(1)
+	options.InsertID = id
+	client.Track(amplitude.Event{EventType: name, EventOptions: options, EventProperties: properties})
 }
 
-func (p *program) at(before time.Duration) int64 { return p.now.Add(-before).UnixMilli() }
+func ms(n int) int64 { return clients.At(n).UnixMilli() }
 
-func (p *program) track(e amplitude.Event) {
-	p.waiting.Add(1)
-	p.client.Track(e)
-}
+func at(n int) time.Time { return clients.At(n).Truncate(time.Millisecond) }
 
-func (p *program) good() {
-	who := func(id string, before time.Duration) amplitude.EventOptions {
-		return amplitude.EventOptions{UserID: "user-1", DeviceID: "device-1", InsertID: id, Time: p.at(before)}
-	}
-	options := who("amp-go-1", time.Minute)
-	options.SessionID, options.Platform, options.OSName, options.AppVersion = int(p.at(time.Hour)), "iOS", "iOS", "3.2.1"
-	options.IP, options.Plan = "$remote", &amplitude.Plan{Branch: "main", Version: "2"}
-	p.track(amplitude.Event{
-		EventType: "app_launch", EventOptions: options, Groups: map[string][]string{"company": {"Acme"}},
-		EventProperties: object{
-			"scene": 1011, "price": 12.5, "first": true, "商品": "苹果 🍎", "list": []string{"a", "b"},
-			"nested": object{"page": object{"name": "home"}}, "empty": "",
-		},
-	})
-	p.track(amplitude.Event{EventType: "outside", EventOptions: amplitude.EventOptions{DeviceID: "device-2", InsertID: "amp-go-2", Time: p.at(time.Minute), SessionID: -1}})
+func events(client amplitude.Client, p string) {
+	user, device := p+"-user", p+"-device"
+	rich := clients.Rich()
+	track(client, "Product Viewed", p+"-1", amplitude.EventOptions{
+		UserID: user, DeviceID: device, Time: ms(0), SessionID: int(ms(0)), Platform: "iOS", OSName: "iOS", AppVersion: "3.2.1", IP: "$remote",
+		Plan: &amplitude.Plan{Branch: "main", Version: "2"},
+	}, rich)
+	clients.Expect("Product Viewed", user, p+"-1", at(0), clients.With(rich, object{
+		"user_id": user, "device_id": device, "session_id": ms(0), "platform": "iOS", "os_name": "iOS", "app_version": "3.2.1", "ip": "127.0.0.1",
+		"plan": object{"branch": "main", "version": "2"}, "library": "amplitude-go/1.3.0",
+	}))
+	clients.ExpectLink(user, device)
+
+	track(client, "outside", p+"-2", amplitude.EventOptions{DeviceID: p + "-other", Time: ms(1), SessionID: -1}, nil)
+	clients.Expect("outside", p+"-other", p+"-2", at(1), object{"device_id": p + "-other", "session_id": -1})
+
+	waiting.Add(1)
+	client.Revenue(amplitude.Revenue{ProductID: "sku-1", Price: 3.99, Quantity: 2, RevenueType: "purchase"}, amplitude.EventOptions{UserID: user, InsertID: p + "-3", Time: ms(2)})
+	clients.Expect("revenue_amount", user, p+"-3", at(2), object{"$productId": "sku-1", "$price": 3.99, "$quantity": 2, "$revenueType": "purchase"})
+
 	for i := range 90 {
-		p.track(amplitude.Event{
-			EventType:       "view",
-			EventOptions:    amplitude.EventOptions{UserID: fmt.Sprintf("user-%dx", i%7), InsertID: fmt.Sprintf("amp-go-view-%d", i), Time: p.at(time.Minute) + int64(i)},
-			EventProperties: object{"n": i},
-		})
+		who, id := fmt.Sprintf("%s-many-%d", p, i%7), fmt.Sprintf("%s-many-%d", p, i)
+		track(client, "many", id, amplitude.EventOptions{UserID: who, Time: ms(i)}, object{"i": i})
+		clients.Expect("many", who, id, at(i), object{"i": i})
 	}
-	p.waiting.Add(5)
-	p.client.Revenue(amplitude.Revenue{ProductID: "sku-1", Price: 3.99, Quantity: 2, RevenueType: "purchase"}, who("amp-go-3", 30*time.Second))
-	identify := amplitude.Identify{}
-	identify.Set("plan", "pro").SetOnce("first_seen", "2025-06-01").Add("visits", 1).Append("pages", "home").
-		PostInsert("tags", []string{"a", "b"}).Remove("colours", "red").Unset("age")
-	p.client.Identify(identify, who("amp-go-4", 20*time.Second))
-	clear := amplitude.Identify{}
-	clear.ClearAll()
-	p.client.Identify(clear, amplitude.EventOptions{UserID: "user-9", InsertID: "amp-go-5", Time: p.at(time.Second)})
-	group := amplitude.Identify{}
-	group.Set("industry", "widgets")
-	p.client.GroupIdentify("company", "Acme", group, who("amp-go-6", 10*time.Second))
-	p.client.SetGroup("company", []string{"Acme"}, who("amp-go-7", 10*time.Second))
 }
 
-// bad sends six events in one request, two of them bad.
-func (p *program) bad(ids bool) {
-	for i, text := range []string{"a", strings.Repeat("x", 200_000), "c", "d", "e"} {
-		e := amplitude.Event{
-			EventType: "kept", EventOptions: amplitude.EventOptions{UserID: "user-1", Time: p.at(time.Minute)},
-			EventProperties: object{"n": i, "text": text},
+func identities(client amplitude.Client, p string) {
+	waiting.Add(4)
+	user := p + "-user"
+	var identify, clearing, group amplitude.Identify
+	identify.Set("plan", "pro").SetOnce("first", "2025-06-01").Add("visits", 1).Append("pages", "home").
+		PostInsert("tags", []string{"a", "b"}).Remove("colours", "red").Unset("age")
+	client.Identify(identify, amplitude.EventOptions{UserID: user, InsertID: p + "-4", Time: ms(3)})
+	clients.Expect("$identify", user, p+"-4", at(3), object{"user_id": user})
+	clients.Expect("$profile", user, p+"-4/profile", at(3), object{
+		"$set": object{"plan": "pro"}, "$set_once": object{"first": "2025-06-01"}, "$add": object{"visits": 1}, "$append": object{"pages": "home"},
+		"$union": object{"tags": []string{"a", "b"}}, "$remove": object{"colours": "red"}, "$unset": []string{"age"},
+	})
+	clearing.ClearAll()
+	client.Identify(clearing, amplitude.EventOptions{UserID: p + "-gone", InsertID: p + "-5", Time: ms(4)})
+	clients.Expect("$profile", p+"-gone", p+"-5/profile", at(4), object{"$delete": true})
+	group.Set("industry", "widgets")
+	client.GroupIdentify("company", "Acme", group, amplitude.EventOptions{UserID: user, InsertID: p + "-6", Time: ms(5)})
+	clients.Expect("$groupidentify", user, p+"-6", at(5), object{"groups": object{"company": []string{"Acme"}}, "group_properties": object{"$set": object{"industry": "widgets"}}})
+	client.SetGroup("company", []string{"Acme"}, amplitude.EventOptions{UserID: user, InsertID: p + "-7", Time: ms(6)})
+	clients.Expect("$profile", user, p+"-7/profile", at(6), object{"$set": object{"company": []string{"Acme"}}})
+}
+
+// bad sends five events in one request; the name of the second is longer than Cairn takes by default, the fourth
+// is of the future.
+func bad(client amplitude.Client, mode string) {
+	for i := range 5 {
+		options, id := amplitude.EventOptions{UserID: "ag-" + mode, Time: ms(i)}, ""
+		if mode == "bad" {
+			id = fmt.Sprintf("ag-bad-%d", i)
 		}
-		if i == 3 {
-			e.Time = p.at(-72 * time.Hour)
+		name, properties := "kept", object{"n": i}
+		switch i {
+		case 1:
+			name = strings.Repeat("n", 300)
+		case 3:
+			name, options.Time = "refused", time.Now().Add(72*time.Hour).UnixMilli()
+		default:
+			clients.Expect("kept", options.UserID, id, at(i), properties)
 		}
-		if ids {
-			e.InsertID = fmt.Sprintf("amp-go-bad-%d", i)
-		}
-		p.track(e)
+		track(client, name, id, options, properties)
 	}
 }
 

@@ -1,189 +1,172 @@
-// Command mixpanel sends a fixed set of events with Mixpanel's own SDK and prints what it sent.
-//
-//	mixpanel http://127.0.0.1:7701/mixpanel KEY [bad]
-//
-// With "bad" it sends events that are refused among good ones, and a wrong key. Printed, as JSON:
-// {"sent":[{path, …the event or update}],"errors":[{call, error}],"imported":N,"failed":[…]}, in "sent"
-// only what is right.
+// Command mixpanel runs Mixpanel's Go client against Cairn. Modes: "errors" makes one call of each kind; "bad" sends
+// events that Cairn refuses among good ones.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/mixpanel/mixpanel-go"
+
+	"clients/clients"
 )
 
 type object = map[string]any
 
-type report struct {
-	Sent     []object `json:"sent"`
-	Errors   []object `json:"errors"`
-	Imported int      `json:"imported"` // as the answers to imports say
-	Failed   []object `json:"failed"`
-}
-
-type program struct {
-	client *mixpanel.ApiClient
-	sent   report
-	now    time.Time
-}
-
 func main() {
-	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: mixpanel BASE_URL KEY [bad]")
-		os.Exit(2)
+	base, key, mode := clients.Args()
+	base = strings.TrimSuffix(base, "/")
+	client := mixpanel.NewApiClient(key, mixpanel.ProxyApiLocation(base), mixpanel.ApiSecret(key))
+	switch mode {
+	case "errors":
+		fail(client)
+	case "bad":
+		bad(client)
+	default:
+		events(client)
+		// A service account's secret may be the key too.
+		account := mixpanel.NewApiClient("", mixpanel.ProxyApiLocation(base), mixpanel.ServiceAccount(17, "account", key))
+		imports(account, "account", mixpanel.ImportOptionsRecommend, 1)
+		people(client)
+		groups(client)
 	}
-	base, key := strings.TrimSuffix(os.Args[1], "/"), os.Args[2]
-	p := &program{
-		client: mixpanel.NewApiClient(key, mixpanel.ProxyApiLocation(base), mixpanel.ApiSecret(key)),
-		now:    time.Now(),
-		sent:   report{Errors: []object{}},
-	}
-	if len(os.Args) > 3 && os.Args[3] == "bad" {
-		p.bad(base)
-	} else {
-		p.good(key, base)
-	}
-	if err := json.NewEncoder(os.Stdout).Encode(p.sent); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	clients.Report()
+}
+
+// note reports the error of a call.
+func note(call string, err error) {
+	if err != nil {
+		clients.Failed(fmt.Errorf("%s: %w", call, err))
 	}
 }
 
-func (p *program) event(name, user, id string, before time.Duration, properties object) *mixpanel.Event {
-	e := p.client.NewEvent(name, user, properties)
-	e.AddTime(p.now.Add(-before))
+// event makes an event and says what is to be found of it.
+func event(client *mixpanel.ApiClient, name, user, id string, at time.Time, properties object) *mixpanel.Event {
+	expected := maps.Clone(properties)
+	e := client.NewEvent(name, user, properties)
+	e.AddTime(at)
 	e.AddInsertID(id)
+	clients.Expect(name, user, id, at.Truncate(time.Millisecond), expected)
 	return e
 }
 
-func (p *program) note(call string, err error) {
-	if err != nil {
-		p.sent.Errors = append(p.sent.Errors, object{"call": call, "error": err.Error()})
-	}
-}
-
-func (p *program) wire(path string, events ...*mixpanel.Event) {
-	for _, e := range events {
-		p.sent.Sent = append(p.sent.Sent, object{"path": path, "event": e.Name, "properties": e.Properties})
-	}
-}
-
-func (p *program) good(key, base string) {
+func events(client *mixpanel.ApiClient) {
 	ctx := context.Background()
-	launch := p.event("app_launch", "u-1", "mp-go-1", time.Minute, object{
-		"scene": 1011, "price": 12.5, "first": true, "商品": "苹果 🍎", "list": []string{"a", "b"}, "nothing": nil,
-		"nested": object{"page": object{"name": "home"}}, "empty": "",
-	})
-	launch.AddIP(net.ParseIP("203.0.113.9"))
-	noTime := p.client.NewEvent("no_time", "u-2", object{"$insert_id": "mp-go-2"})
-	device := p.event("sign_in", "u-1", "mp-go-3", 20*time.Second, object{"$device_id": "d-1", "$user_id": "u-1"})
-	events := []*mixpanel.Event{launch, noTime, device}
-	p.wire("/track", events...)
-	p.note("Track", p.client.Track(ctx, events))
+	rich := clients.Rich()
+	delete(rich, "time") // the vendor's name for the event's own
+	first := event(client, "Product Viewed", "mg-user", "mg-1", clients.At(0), rich)
+	first.AddIP(net.ParseIP("203.0.113.9"))
+	noTime := client.NewEvent("no time", "mg-user", object{"n": 1})
+	clients.Expect("no time", "mg-user", "", time.Time{}, object{"n": 1, "mp_lib": "go"})
+	before := event(client, "before login", "$device:mg-device", "mg-2", clients.At(1), object{"$device_id": "mg-device"})
+	login := event(client, "login", "mg-user", "mg-3", clients.At(2), object{"$device_id": "mg-device", "$user_id": "mg-user"})
+	clients.ExpectLink("mg-user", "mg-device")
+	clients.ExpectLink("mg-user", "$device:mg-device")
+	note("Track", client.Track(ctx, []*mixpanel.Event{first, noTime, before, login}))
 
-	for name, options := range map[string]mixpanel.ImportOptions{
-		"plain": {Strict: true}, "gzip": {Strict: true, Compression: mixpanel.Gzip}, "loose": {},
-	} {
-		var imports []*mixpanel.Event
-		for i := range 60 {
-			imports = append(imports, p.event("imported", fmt.Sprintf("u-%d", i%5), fmt.Sprintf("mp-go-%s-%d", name, i), time.Duration(i+1)*time.Hour, object{"n": i, "how": name}))
-		}
-		p.wire("/import", imports...)
-		answer, err := p.client.Import(ctx, imports, options)
-		p.note("Import "+name, err)
-		if answer != nil {
-			p.sent.Imported += answer.NumRecordsImported
-		}
-	}
+	imports(client, "plain", mixpanel.ImportOptions{Strict: true}, 60)
+	imports(client, "gzip", mixpanel.ImportOptionsRecommend, 200)
+	imports(client, "loose", mixpanel.ImportOptions{}, 20)
 
-	// A service account's secret may be the key too.
-	account := mixpanel.NewApiClient(key, mixpanel.ProxyApiLocation(base), mixpanel.ServiceAccount(17, "account", key))
-	imports := []*mixpanel.Event{p.event("imported", "u-8", "mp-go-account-1", time.Hour, object{"how": "account"})}
-	p.wire("/import", imports...)
-	answer, err := account.Import(ctx, imports, mixpanel.ImportOptionsRecommend)
-	p.note("Import account", err)
-	if answer != nil {
-		p.sent.Imported += answer.NumRecordsImported
-	}
-
-	p.people(ctx)
-	p.groups(ctx)
-	p.sent.Sent = append(p.sent.Sent, object{"path": "/track", "event": "$create_alias", "properties": object{"distinct_id": "u-1", "alias": "mail@example.com"}})
-	p.note("Alias", p.client.Alias(ctx, "mail@example.com", "u-1"))
-	p.sent.Sent = append(p.sent.Sent, object{"path": "/import", "event": "$merge", "properties": object{"$distinct_ids": []string{"u-4", "old-4"}}})
-	p.note("Merge", p.client.Merge(ctx, "u-4", "old-4"))
+	note("Alias", client.Alias(ctx, "mg-mail@example.com", "mg-user"))
+	clients.Expect("$create_alias", "mg-user", "", time.Time{}, object{"distinct_id": "mg-user", "alias": "mg-mail@example.com"})
+	clients.ExpectLink("mg-user", "mg-mail@example.com")
+	note("Merge", client.Merge(ctx, "mg-four", "mg-old-four"))
+	clients.Expect("$merge", "", "", time.Time{}, object{"$distinct_ids": []string{"mg-four", "mg-old-four"}})
+	clients.ExpectLink("mg-four", "mg-old-four")
 }
 
-func (p *program) people(ctx context.Context) {
-	note := func(call, operation string, value any, err error) {
-		p.sent.Sent = append(p.sent.Sent, object{"path": "/engage", "$distinct_id": "u-1", operation: value})
-		p.note(call, err)
+// imports imports n events, twice: the second time they are duplicates, which is success too.
+func imports(client *mixpanel.ApiClient, how string, options mixpanel.ImportOptions, n int) {
+	var list []*mixpanel.Event
+	for i := range n {
+		list = append(list, event(client, "imported", fmt.Sprintf("mg-many-%d", i%5), fmt.Sprintf("mg-%s-%d", how, i), clients.At(-i), object{"i": i, "how": how}))
 	}
-	c := p.client
+	for range 2 {
+		answer, err := client.Import(context.Background(), list, options)
+		note("Import "+how, err)
+		if err == nil && answer.NumRecordsImported != n {
+			note("Import "+how, fmt.Errorf("%d of %d imported", answer.NumRecordsImported, n))
+		}
+	}
+}
+
+func people(client *mixpanel.ApiClient) {
+	ctx := context.Background()
+	found := func(call, operation string, value any, err error) {
+		note(call, err)
+		clients.Expect("$profile", "mg-user", "", time.Time{}, object{operation: value, "$distinct_id": "mg-user"})
+	}
 	set := object{"plan": "pro", "age": 33, "$first_name": "Ada"}
-	note("PeopleSet", "$set", set, c.PeopleSet(ctx, []*mixpanel.PeopleProperties{mixpanel.NewPeopleProperties("u-1", set)}))
-	once := object{"first_seen": "2025-06-01"}
-	note("PeopleSetOnce", "$set_once", once, c.PeopleSetOnce(ctx, []*mixpanel.PeopleProperties{mixpanel.NewPeopleProperties("u-1", once)}))
+	found("PeopleSet", "$set", set, client.PeopleSet(ctx, []*mixpanel.PeopleProperties{mixpanel.NewPeopleProperties("mg-user", set)}))
+	once := object{"first": "2025-06-01"}
+	found("PeopleSetOnce", "$set_once", once, client.PeopleSetOnce(ctx, []*mixpanel.PeopleProperties{mixpanel.NewPeopleProperties("mg-user", once)}))
 	add := map[string]int{"visits": 1, "credits": -3}
-	note("PeopleIncrement", "$add", add, c.PeopleIncrement(ctx, "u-1", add))
+	found("PeopleIncrement", "$add", add, client.PeopleIncrement(ctx, "mg-user", add))
 	union := object{"tags": []string{"a", "b"}}
-	note("PeopleUnionProperty", "$union", union, c.PeopleUnionProperty(ctx, "u-1", union))
+	found("PeopleUnionProperty", "$union", union, client.PeopleUnionProperty(ctx, "mg-user", union))
 	pages := object{"pages": "home"}
-	note("PeopleAppendListProperty", "$append", pages, c.PeopleAppendListProperty(ctx, "u-1", pages))
+	found("PeopleAppendListProperty", "$append", pages, client.PeopleAppendListProperty(ctx, "mg-user", pages))
 	remove := object{"tags": "a"}
-	note("PeopleRemoveListProperty", "$remove", remove, c.PeopleRemoveListProperty(ctx, "u-1", remove))
+	found("PeopleRemoveListProperty", "$remove", remove, client.PeopleRemoveListProperty(ctx, "mg-user", remove))
 	unset := []string{"age", "credits"}
-	note("PeopleDeleteProperty", "$unset", unset, c.PeopleDeleteProperty(ctx, "u-1", unset))
-	p.sent.Sent = append(p.sent.Sent, object{"path": "/engage", "$distinct_id": "u-9", "$delete": true})
-	p.note("PeopleDeleteProfile", c.PeopleDeleteProfile(ctx, "u-9", true))
+	found("PeopleDeleteProperty", "$unset", unset, client.PeopleDeleteProperty(ctx, "mg-user", unset))
+	note("PeopleDeleteProfile", client.PeopleDeleteProfile(ctx, "mg-gone", true))
+	clients.Expect("$profile", "mg-gone", "", time.Time{}, object{"$delete": true})
 }
 
-func (p *program) groups(ctx context.Context) {
-	note := func(call, operation string, value any, err error) {
-		p.sent.Sent = append(p.sent.Sent, object{"path": "/groups", "$group_key": "company", "$group_id": "Acme", operation: value})
-		p.note(call, err)
-	}
-	c := p.client
-	note("GroupSet", "$set", object{"industry": "widgets"}, c.GroupSet(ctx, "company", "Acme", object{"industry": "widgets"}))
-	note("GroupSetOnce", "$set_once", object{"since": 2020}, c.GroupSetOnce(ctx, "company", "Acme", object{"since": 2020}))
-	note("GroupUnionListProperty", "$union", object{"products": []string{"anvil"}}, c.GroupUnionListProperty(ctx, "company", "Acme", object{"products": []string{"anvil"}}))
-	note("GroupRemoveListProperty", "$remove", object{"products": "anvil"}, c.GroupRemoveListProperty(ctx, "company", "Acme", object{"products": "anvil"}))
-	note("GroupDeleteProperty", "$unset", []string{"since"}, c.GroupDeleteProperty(ctx, "company", "Acme", []string{"since"}))
-	note("GroupDelete", "$delete", true, c.GroupDelete(ctx, "company", "Acme"))
-}
-
-func (p *program) bad(base string) {
+func groups(client *mixpanel.ApiClient) {
 	ctx := context.Background()
-	mixed := []*mixpanel.Event{
-		p.event("kept", "u-1", "mp-go-mixed-1", time.Minute, object{"n": 1}),
-		p.event("too_early", "u-1", "mp-go-mixed-2", -72*time.Hour, nil),
-		p.event("kept", "u-1", "mp-go-mixed-3", time.Minute, object{"n": 3}),
-		p.event("too_long", "u-1", "mp-go-mixed-4", time.Minute, object{"text": strings.Repeat("x", 200_000)}),
+	found := func(call, operation string, value any, err error) {
+		note(call, err)
+		clients.Expect("$groupidentify", "", "", time.Time{}, object{operation: value, "$group_key": "company", "$group_id": "Acme"})
 	}
-	p.wire("/import", mixed[0], mixed[2])
-	_, err := p.client.Import(ctx, mixed, mixpanel.ImportOptionsRecommend)
-	p.note("Import mixed", err)
+	found("GroupSet", "$set", object{"industry": "widgets"}, client.GroupSet(ctx, "company", "Acme", object{"industry": "widgets"}))
+	found("GroupSetOnce", "$set_once", object{"since": 2020}, client.GroupSetOnce(ctx, "company", "Acme", object{"since": 2020}))
+	found("GroupUnionListProperty", "$union", object{"products": []string{"anvil"}}, client.GroupUnionListProperty(ctx, "company", "Acme", object{"products": []string{"anvil"}}))
+	found("GroupRemoveListProperty", "$remove", object{"products": "anvil"}, client.GroupRemoveListProperty(ctx, "company", "Acme", object{"products": "anvil"}))
+	found("GroupDeleteProperty", "$unset", []string{"since"}, client.GroupDeleteProperty(ctx, "company", "Acme", []string{"since"}))
+	found("GroupDelete", "$delete", true, client.GroupDelete(ctx, "company", "Acme"))
+}
+
+// fail makes calls that are to fail.
+func fail(client *mixpanel.ApiClient) {
+	ctx := context.Background()
+	list := []*mixpanel.Event{client.NewEvent("never stored", "nobody", nil)}
+	note("Track", client.Track(ctx, list))
+	_, err := client.Import(ctx, list, mixpanel.ImportOptionsRecommend)
+	note("Import", err)
+	note("PeopleSet", client.PeopleSet(ctx, []*mixpanel.PeopleProperties{mixpanel.NewPeopleProperties("nobody", nil)}))
+	note("GroupSet", client.GroupSet(ctx, "company", "nobody", object{"a": 1}))
+	note("Alias", client.Alias(ctx, "nobody-2", "nobody"))
+	note("Merge", client.Merge(ctx, "nobody", "nobody-2"))
+}
+
+func bad(client *mixpanel.ApiClient) {
+	ctx := context.Background()
+	early := client.NewEvent("refused", "mg-bad", nil)
+	early.AddTime(time.Now().Add(72 * time.Hour))
+	early.AddInsertID("mg-bad-2")
+	long := client.NewEvent("refused", "mg-bad", object{"text": strings.Repeat("x", 200_000)})
+	long.AddInsertID("mg-bad-4")
+	mixed := []*mixpanel.Event{
+		event(client, "kept", "mg-bad", "mg-bad-1", clients.At(0), object{"n": 1}), early,
+		event(client, "kept", "mg-bad", "mg-bad-3", clients.At(1), object{"n": 3}), long,
+	}
+	_, err := client.Import(ctx, mixed, mixpanel.ImportOptionsRecommend)
 	var refused mixpanel.ImportFailedValidationError
 	if errors.As(err, &refused) {
-		p.sent.Imported = refused.NumRecordsImported
 		for _, r := range refused.FailedImportRecords {
-			p.sent.Failed = append(p.sent.Failed, object{"index": r.Index, "insert_id": r.InsertID, "field": r.Field, "message": r.Message})
+			note("Import", fmt.Errorf("%d of %d imported; %d %s %s", refused.NumRecordsImported, len(mixed), r.Index, r.InsertID, r.Field))
 		}
+	} else {
+		note("Import", fmt.Errorf("%T %w", err, err))
 	}
-	p.note("Track all bad", p.client.Track(ctx, mixed[1:2]))
-	p.note("Track mixed", p.client.Track(ctx, mixed[:2]))
-	stranger := mixpanel.NewApiClient("no-such-key", mixpanel.ProxyApiLocation(base))
-	p.note("Track wrong key", stranger.Track(ctx, []*mixpanel.Event{stranger.NewEvent("x", "u-1", nil)}))
-	_, err = stranger.Import(ctx, []*mixpanel.Event{stranger.NewEvent("x", "u-1", nil)}, mixpanel.ImportOptionsRecommend)
-	p.note("Import wrong key", err)
-	p.note("PeopleSet wrong key", stranger.PeopleSet(ctx, []*mixpanel.PeopleProperties{mixpanel.NewPeopleProperties("u-1", nil)}))
-	p.note("Merge wrong key", stranger.Merge(ctx, "a", "b"))
+	note("Track mixed", client.Track(ctx, mixed[:2]))
+	note("Track bad", client.Track(ctx, []*mixpanel.Event{early}))
 }
