@@ -44,6 +44,8 @@ const context = {
 wait(client.track('Product Viewed', rich, { ...who, ...context, ip: '$remote', time: at(0).getTime(), insert_id: `${p}-1` }))
 expect('Product Viewed', `${p}-user`, `${p}-1`, at(0), { ...rich, ...who, ...context, ip: '127.0.0.1', library: 'amplitude-node-ts/1.5.73' })
 
+wait(client.track('before login', undefined, { device_id: `${p}-device`, time: at(0).getTime(), insert_id: `${p}-0` }))
+expect('before login', `${p}-device`, `${p}-0`, at(0), { device_id: `${p}-device` })
 wait(client.track('outside', undefined, { device_id: `${p}-other`, session_id: -1, time: at(1).getTime(), insert_id: `${p}-2` }))
 expect('outside', `${p}-other`, `${p}-2`, at(1), { device_id: `${p}-other`, session_id: -1 })
 
@@ -63,11 +65,13 @@ expect('$profile', `${p}-user`, `${p}-4/profile`, at(3), {
   $remove: { colours: 'red' }, $unset: ['age'],
 })
 wait(client.identify(new Identify().clearAll(), { user_id: `${p}-gone`, time: at(4).getTime(), insert_id: `${p}-5` }))
+expect('$identify', `${p}-gone`, `${p}-5`, at(4), {})
 expect('$profile', `${p}-gone`, `${p}-5/profile`, at(4), { $delete: true })
 
 wait(client.groupIdentify('company', 'Acme', new Identify().set('industry', 'widgets'), { ...who, time: at(5).getTime(), insert_id: `${p}-6` }))
 expect('$groupidentify', `${p}-user`, `${p}-6`, at(5), { groups: { company: 'Acme' }, group_properties: { $set: { industry: 'widgets' } } })
 wait(client.setGroup('company', 'Acme', { ...who, time: at(6).getTime(), insert_id: `${p}-7` }))
+expect('$identify', `${p}-user`, `${p}-7`, at(6), { groups: { company: 'Acme' } })
 expect('$profile', `${p}-user`, `${p}-7/profile`, at(6), { $set: { company: 'Acme' } })
 
 for (let i = 0; i < 90; i++) {

@@ -10,13 +10,13 @@ const plain = Mixpanel.init(key, { ...config, geolocate: true })
 const verbose = Mixpanel.init(key, { ...config, verbose: true })
 const importer = Mixpanel.init(key, { ...config, key }) // an import needs a key of its own; without TLS it is a parameter
 
-// call waits for one call of the library and notes its errors with the call's name.
-const call = (name, run) => new Promise((resolve) => {
-  run((error) => {
-    for (const one of [error ?? []].flat()) failed(`${name}: ${one.message ?? one}`)
-    resolve()
-  })
-})
+// call waits for a call of the library, which never tries again by itself, and notes its errors with the call's name. A
+// call that fails is made again, up to four times, where failing is not what the mode is about.
+async function call(name, run, tries = mode === '' ? 5 : 1) {
+  const errors = await new Promise((resolve) => run((error) => resolve([error ?? []].flat())))
+  if (errors.length > 0 && tries > 1) return call(name, run, tries - 1)
+  for (const one of errors) failed(`${name}: ${one.message ?? one}`)
+}
 
 if (mode === 'errors') {
   await call('track', (done) => plain.track('never stored', { distinct_id: 'nobody' }, done))
@@ -55,6 +55,8 @@ expect('pay', 'mn-user', 'mn-2', at(1), { amount: -0.25, ...library })
 await call('no time', (done) => plain.track('no time', { distinct_id: 'mn-user' }, done))
 expect('no time', 'mn-user', null, null, { distinct_id: 'mn-user' })
 
+await call('device', (done) => plain.track('device', { $device_id: 'mn-device', $insert_id: 'mn-device-1', time: at(2) }, done))
+expect('device', 'mn-device', 'mn-device-1', at(2), { $device_id: 'mn-device' })
 await call('before login', (done) => plain.track('before login', { distinct_id: '$device:mn-device', $device_id: 'mn-device', $insert_id: 'mn-3', time: at(2) }, done))
 expect('before login', '$device:mn-device', 'mn-3', at(2), { $device_id: 'mn-device' })
 await call('login', (done) => plain.track('login', { distinct_id: 'mn-user', $device_id: 'mn-device', $user_id: 'mn-user', $insert_id: 'mn-4', time: at(3) }, done))
@@ -72,9 +74,11 @@ await call('batch again', (done) => plain.track_batch(copy(many), done))
 await call('import', (done) => importer.import('imported', at(4), { distinct_id: 'mn-user', $insert_id: 'mn-5', plan: 'pro' }, done))
 expect('imported', 'mn-user', 'mn-5', at(4), { plan: 'pro' })
 const imports = [0, 1, 2].map((i) => ({ event: 'imported', properties: { distinct_id: 'mn-user', $insert_id: `mn-import-${i}`, time: at(10 + i), i } }))
-for (const [i] of imports.entries()) expect('imported', 'mn-user', `mn-import-${i}`, at(10 + i), { i })
+for (const i of [0, 1, 2]) expect('imported', 'mn-user', `mn-import-${i}`, at(10 + i), { i })
 await call('import batch', (done) => importer.import_batch(imports, done))
 
+await call('before alias', (done) => plain.track('before alias', { distinct_id: 'mn-mail@example.com', $insert_id: 'mn-6', time: at(3) }, done))
+expect('before alias', 'mn-mail@example.com', 'mn-6', at(3), {})
 await call('alias', (done) => plain.alias('mn-user', 'mn-mail@example.com', done))
 expect('$create_alias', 'mn-user', null, null, { distinct_id: 'mn-user', alias: 'mn-mail@example.com' })
 

@@ -1,5 +1,5 @@
 // Command amplitude runs Amplitude's Go client against Cairn. Modes: "batch" uses the batch endpoint; "errors" sends one
-// event; "bad" sends events that Cairn refuses among good ones, "anonymous" the same without insert ids.
+// event; "bad" sends events that Cairn refuses among good ones.
 package main
 
 import (
@@ -37,8 +37,8 @@ func main() {
 	switch mode {
 	case "errors":
 		track(client, "never stored", "", amplitude.EventOptions{UserID: "nobody"}, nil)
-	case "bad", "anonymous":
-		bad(client, mode)
+	case "bad":
+		bad(client)
 	default:
 		p := "ag"
 		if config.UseBatch {
@@ -75,6 +75,8 @@ func events(client amplitude.Client, p string) {
 	}))
 	clients.ExpectLink(user, device)
 
+	track(client, "before login", p+"-0", amplitude.EventOptions{DeviceID: device, Time: ms(0)}, nil)
+	clients.Expect("before login", device, p+"-0", at(0), object{"device_id": device})
 	track(client, "outside", p+"-2", amplitude.EventOptions{DeviceID: p + "-other", Time: ms(1), SessionID: -1}, nil)
 	clients.Expect("outside", p+"-other", p+"-2", at(1), object{"device_id": p + "-other", "session_id": -1})
 
@@ -103,22 +105,21 @@ func identities(client amplitude.Client, p string) {
 	})
 	clearing.ClearAll()
 	client.Identify(clearing, amplitude.EventOptions{UserID: p + "-gone", InsertID: p + "-5", Time: ms(4)})
+	clients.Expect("$identify", p+"-gone", p+"-5", at(4), nil)
 	clients.Expect("$profile", p+"-gone", p+"-5/profile", at(4), object{"$delete": true})
 	group.Set("industry", "widgets")
 	client.GroupIdentify("company", "Acme", group, amplitude.EventOptions{UserID: user, InsertID: p + "-6", Time: ms(5)})
 	clients.Expect("$groupidentify", user, p+"-6", at(5), object{"groups": object{"company": []string{"Acme"}}, "group_properties": object{"$set": object{"industry": "widgets"}}})
 	client.SetGroup("company", []string{"Acme"}, amplitude.EventOptions{UserID: user, InsertID: p + "-7", Time: ms(6)})
+	clients.Expect("$identify", user, p+"-7", at(6), nil)
 	clients.Expect("$profile", user, p+"-7/profile", at(6), object{"$set": object{"company": []string{"Acme"}}})
 }
 
 // bad sends five events in one request; the name of the second is longer than Cairn takes by default, the fourth
 // is of the future.
-func bad(client amplitude.Client, mode string) {
+func bad(client amplitude.Client) {
 	for i := range 5 {
-		options, id := amplitude.EventOptions{UserID: "ag-" + mode, Time: ms(i)}, ""
-		if mode == "bad" {
-			id = fmt.Sprintf("ag-bad-%d", i)
-		}
+		options, id := amplitude.EventOptions{UserID: "ag-bad", Time: ms(i)}, fmt.Sprintf("ag-bad-%d", i)
 		name, properties := "kept", object{"n": i}
 		switch i {
 		case 1:
