@@ -10,6 +10,7 @@ import (
 //
 //	POST /sensors/{token}/sa?project=p   or /sa?token={token}
 //	data_list=<urlencode(base64(JSON array))>[&gzip=1], or data=<…one message>
+//	GET  …&data=<…one message>           with the plugin that sends at once
 //
 // The messages may be packed with gzip below the base64, whatever the parameter gzip says. The key is in
 // the URL, the only place that the SDK's settings can change; the parameter project is not looked at. The
@@ -44,9 +45,6 @@ func (Sensors) Decode(r *Request) (*Decoded, error) {
 	body, err := ReadBody(payload, "", &limits)
 	if err != nil {
 		return d, err
-	}
-	if !body.Array && (HasMember(payload, "payloads") || HasMember(payload, "ekey")) {
-		return d, &api.Error{Code: api.CodeBadEncoding, Message: "the messages are encrypted", Hint: "leave the encryption plugin out; HTTPS encrypts"}
 	}
 	for _, raw := range body.Items {
 		d.Items = append(d.Items, sensorsMessage(raw, r.Received, &limits))

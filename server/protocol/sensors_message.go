@@ -55,6 +55,8 @@ func sensorsMessage(raw []byte, received time.Time, l *Limits) (item Item) {
 	case isProfile:
 		d.SetName("", EventProfile)
 		sensorsProfile(d, op, user, m.Get("properties"))
+	case kind == "" && m.Get("payload", "payloads").Exists():
+		d.Refuse(ingest.BadEvent, "payload", "the message is encrypted; leave the encryption plugin out, HTTPS encrypts")
 	default:
 		d.Refuse(ingest.BadEvent, "type", "expected track, track_signup, track_id_bind, track_id_unbind or profile_set and the like, found %.40q", kind)
 	}

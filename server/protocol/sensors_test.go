@@ -48,7 +48,8 @@ func TestSensorsWays(t *testing.T) {
 		"key a parameter": {"POST", "/sensors/sa?project=p&token=k", sensorsBody("data_list", list)},
 		"bare":            {"POST", "/sa?project=p&token=k", sensorsBody("data_list", list)},
 		"slash, gif":      {"POST", "/sensors/k/sa.gif/", sensorsBody("data_list", list)},
-		"get":             {"GET", "/sa.gif?token=k&" + sensorsBody("data", sensorsLaunch), ""},
+		"sent at once":    {"GET", "/sensors/k/sa?project=p&" + sensorsBody("data", sensorsLaunch), ""},
+		"get, gif":        {"GET", "/sa.gif?token=k&" + sensorsBody("data", sensorsLaunch), ""},
 		"plain JSON":      {"POST", "/sensors/k/sa", list},
 		"form of JSON":    {"POST", "/sensors/k/sa", form("data_list", list)},
 	} {
@@ -96,6 +97,8 @@ func TestSensorsMessages(t *testing.T) {
 		"event of nobody":    {`{"type":"track","event":"e"}`, at + `"e"}`},
 		"no name":            {`{"type":"track","distinct_id":"u"}`, `bad_event event`},
 		"no type":            {`{"event":"e","distinct_id":"u"}`, `bad_event type`},
+		"encrypted":          {`{"pkv":1,"ekey":"x","payloads":["y"]}`, `bad_event payload`},
+		"payload of its own": {`{"type":"track","event":"e","payload":"x"}`, at + `"e","payload":"x"}`},
 		"items":              {`{"type":"item_set","distinct_id":"u","properties":{}}`, `bad_event type`},
 		"bad time":           {`{"type":"track","event":"e","time":"soon"}`, `bad_time time`},
 		"skew":               {`{"type":"track","event":"e","time":1748764700000,"_flush_time":1748764740000}`, `{"time":"2025-06-01T07:59:20Z","event":"e","$skew_ms":60000}`},
@@ -131,7 +134,6 @@ func TestSensorsBadRequests(t *testing.T) {
 		"bad base64": {"data_list=%25%25%25", api.CodeBadJSON},
 		"cut gzip":   {short, api.CodeBadEncoding},
 		"bomb":       {bomb, api.CodeUnpackedLarge},
-		"encrypted":  {sensorsBody("data", `{"pkv":1,"ekey":"x","payloads":"y"}`), api.CodeBadEncoding},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, req := route(t, "POST", "/sensors/k/sa", test.body)
