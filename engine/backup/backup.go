@@ -364,6 +364,16 @@ func RestoreTar(ctx context.Context, r io.Reader, dir string, progress Progress)
 	return list, syncDirs(dir)
 }
 
+// Unpack makes the folder of a backup again of its tar stream, in dir, which must not exist or be empty.
+// It verifies as RestoreTar does.
+func Unpack(ctx context.Context, r io.Reader, dir string, progress Progress) (*List, error) {
+	list, err := RestoreTar(ctx, r, dir, progress)
+	if err != nil {
+		return nil, err
+	}
+	return list, writeList(dir, list)
+}
+
 // Restore makes a data directory of the backup in from, in dir, which must not exist or be empty. Every
 // file is verified while it is copied; a failure leaves nothing behind.
 func Restore(ctx context.Context, from, dir string, progress Progress) (list *List, err error) {
