@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -268,5 +269,9 @@ func (r *request) respond(p protocol.Response) error {
 	}
 	r.retryAfter(p.Status)
 	r.SetBody(p.Body)
+	if p.Hangup {
+		r.HijackSetNoResponse(true)
+		r.Hijack(func(net.Conn) {}) // which is closed after it
+	}
 	return nil
 }

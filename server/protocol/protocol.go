@@ -148,6 +148,9 @@ type Response struct {
 	ContentType string // "" without a body
 	Headers     []Header
 	Body        []byte
+	// Hangup asks for the connection to be closed in place of the answer: for clients that take any answer
+	// for a success and would lose what they are to send again.
+	Hangup bool
 }
 
 // Header is a header line of a Response.

@@ -79,5 +79,10 @@ func (s Sensors) Answer(r *Request, _ *Decoded, outcomes []Outcome) Response {
 	return Response{Status: http.StatusOK}
 }
 
-// Fail answers as Cairn's own API does.
-func (Sensors) Fail(_ *Request, err *api.Error) Response { return failOwn(err) }
+// Fail answers as Cairn's own API does. The SDK forgets its messages after any answer, and keeps them if there is
+// none; so where they should come again, it gets none.
+func (Sensors) Fail(_ *Request, err *api.Error) Response {
+	r := failOwn(err)
+	r.Hangup = r.Status == http.StatusTooManyRequests || r.Status >= 500 && err.Code != api.CodeCorruption
+	return r
+}

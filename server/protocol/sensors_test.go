@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
-	"fmt"
 	"net/url"
 	"reflect"
 	"strings"
@@ -155,10 +154,20 @@ func TestSensorsAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for verdict, want := range map[string]string{OK: "200 ", Duplicate: "200 ", Warning: "200 ", Rejected: "200 ", Retry: "429 {"} {
-		a := p.Answer(req, d, []Outcome{{Verdict: verdict}})
-		if got := fmt.Sprintf("%d %.1s", a.Status, a.Body); got != want || want == "200 " && a.ContentType != "" {
-			t.Errorf("%s: %s", verdict, got)
+	for _, verdict := range []string{OK, Duplicate, Warning, Rejected} {
+		if a := p.Answer(req, d, []Outcome{{Verdict: verdict}}); !reflect.DeepEqual(a, Response{Status: 200}) {
+			t.Errorf("%s: %+v", verdict, a)
+		}
+	}
+	if a := p.Answer(req, d, []Outcome{{Verdict: Retry}}); a.Status != 429 || !a.Hangup {
+		t.Errorf("%+v", a)
+	}
+	for code, want := range map[string]bool{
+		api.CodeOverloaded: true, api.CodeRate: true, api.CodeStopping: true, api.CodeInternal: true, api.CodeCorruption: false,
+		api.CodeUnknownToken: false, api.CodeBodyTooLarge: false, api.CodeBadJSON: false,
+	} {
+		if a := p.Fail(req, &api.Error{Code: code}); a.Hangup != want || a.Status != api.Status(code) {
+			t.Errorf("%s: %+v", code, a)
 		}
 	}
 }
