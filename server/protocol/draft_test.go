@@ -301,22 +301,3 @@ func TestIllegalIDs(t *testing.T) {
 		t.Errorf("%+v", item)
 	}
 }
-
-func TestContentID(t *testing.T) {
-	a := event.Event{Name: "e", User: "u", Time: 100_000_000, Received: 5, Fields: []event.Field{{Name: "a", Value: event.Int(1)}, {Name: "b", Value: event.Int(2)}}}
-	b := event.Event{Name: "e", User: "u", Time: 106_000_000, Received: 9, Fields: []event.Field{{Name: "b", Value: event.Int(2)}, {Name: FieldSkew, Value: event.Int(6)}, {Name: "a", Value: event.Int(1)}}}
-	if ContentID(&a) != ContentID(&b) {
-		t.Error("order, arrival and skew make a difference")
-	}
-	for i, change := range []func(*event.Event){
-		func(e *event.Event) { e.Name = "f" }, func(e *event.Event) { e.User = "" }, func(e *event.Event) { e.Time++ },
-		func(e *event.Event) { e.Fields[0].Value = event.Float(1) }, func(e *event.Event) { e.Fields = e.Fields[:1] },
-	} {
-		c := a
-		c.Fields = slices.Clone(a.Fields)
-		change(&c)
-		if ContentID(&a) == ContentID(&c) {
-			t.Errorf("change %d makes no difference", i)
-		}
-	}
-}

@@ -10,6 +10,7 @@ const client = new PostHog(key, {
   fetchRetryCount: mode === 'errors' ? 1 : 5, fetchRetryDelay: 100,
 })
 client.on('error', failed)
+const awake = setInterval(() => {}, 1000) // the library's pauses between attempts do not keep Node running
 
 if (mode === 'errors') {
   client.capture({ distinctId: 'nobody', event: 'never stored' })
@@ -32,6 +33,10 @@ client.identify({ distinctId: `${p}-user`, properties: { $set: { plan: 'pro', se
 expect('$identify', `${p}-user`, null, null, { $anon_distinct_id: `${p}-anon`, $set: { plan: 'pro', seats: 5 }, $set_once: { origin: 'mail' } })
 expect('$profile', `${p}-user`, null, null, { $set: { plan: 'pro', seats: 5 }, $set_once: { origin: 'mail' } })
 
+// Before the alias, by the old name.
+id = uuid()
+client.capture({ distinctId: `${p}-old`, event: 'before', timestamp: at(1), uuid: id })
+expect('before', `${p}-old`, id, at(1), {})
 client.alias({ distinctId: `${p}-user`, alias: `${p}-old` })
 expect('$create_alias', `${p}-user`, null, null, { alias: `${p}-old` })
 
@@ -53,4 +58,5 @@ client.capture({ distinctId: `${p}-user`, event: 'twice', uuid: id, timestamp: a
 expect('twice', `${p}-user`, id, at(2), {})
 
 await client.shutdown(60_000)
+clearInterval(awake)
 report({ links: [{ user: `${p}-user`, id: `${p}-anon` }, { user: `${p}-user`, id: `${p}-old` }] })

@@ -31,6 +31,9 @@ expect('$screen', 'sn-user', 'sn-4', at(3), { name: 'Cart', items: 3 })
 analytics.group({ userId: 'sn-user', groupId: 'g-1', traits: { name: 'Acme', size: 12 }, timestamp: at(4), messageId: 'sn-5' })
 expect('$group', 'sn-user', 'sn-5', at(4), { group_id: 'g-1', traits: { name: 'Acme', size: 12 } })
 
+// Before the alias, by the old name.
+analytics.track({ userId: 'sn-old', event: 'before', timestamp: at(4), messageId: 'sn-before' })
+expect('before', 'sn-old', 'sn-before', at(4), { user_id: 'sn-old' })
 analytics.alias({ userId: 'sn-user', previousId: 'sn-old', timestamp: at(5), messageId: 'sn-6' })
 expect('$alias', 'sn-user', 'sn-6', at(5), { previous_id: 'sn-old' })
 

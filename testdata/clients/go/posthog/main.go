@@ -48,6 +48,9 @@ func main() {
 	clients.Expect("$identify", "pg-user", "", clients.At(1), map[string]any{"$set": set})
 	clients.Expect("$profile", "pg-user", "", clients.At(1), map[string]any{"$set": set})
 
+	// Before the alias, by the old name.
+	send(posthog.Capture{DistinctId: "pg-old", Event: "before", Uuid: uuid(3), Timestamp: clients.At(1)})
+	clients.Expect("before", "pg-old", uuid(3), clients.At(1), nil)
 	send(posthog.Alias{DistinctId: "pg-user", Alias: "pg-old", Timestamp: clients.At(2)})
 	clients.Expect("$create_alias", "pg-user", "", clients.At(2), map[string]any{"alias": "pg-old"})
 	clients.ExpectLink("pg-user", "pg-old")

@@ -58,6 +58,9 @@ func main() {
 	send(analytics.Group{UserId: "sg-user", GroupId: "g-1", Traits: analytics.Traits{"name": "Acme"}, Timestamp: clients.At(4), MessageId: "sg-5"})
 	clients.Expect("$group", "sg-user", "sg-5", clients.At(4), map[string]any{"group_id": "g-1", "traits": map[string]any{"name": "Acme"}})
 
+	// Before the alias, by the old name.
+	send(analytics.Track{UserId: "sg-old", Event: "before", Timestamp: clients.At(4), MessageId: "sg-before"})
+	clients.Expect("before", "sg-old", "sg-before", clients.At(4), nil)
 	send(analytics.Alias{UserId: "sg-user", PreviousId: "sg-old", Timestamp: clients.At(5), MessageId: "sg-6"})
 	clients.Expect("$alias", "sg-user", "sg-6", clients.At(5), map[string]any{"previous_id": "sg-old"})
 	clients.ExpectLink("sg-user", "sg-old")
