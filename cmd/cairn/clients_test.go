@@ -23,6 +23,7 @@ type vendorClient struct {
 	name    string
 	command []string // its first word is "node" and a script, or "go" and a package
 	env     []string
+	mode    string
 	gzip    bool // the library packs bodies
 	blind   bool // some of its events have no insert id, so they come twice when an answer is lost
 }
@@ -33,6 +34,12 @@ var vendorClients = []vendorClient{
 	{name: "posthog-node", command: []string{"node", "posthog.mjs"}, gzip: true},
 	{name: "posthog-node-v1", command: []string{"node", "posthog.mjs"}, env: []string{"POSTHOG_CAPTURE_MODE=v1"}, gzip: true},
 	{name: "posthog-go", command: []string{"go", "posthog"}, blind: true},
+	{name: "mixpanel-node", command: []string{"node", "mixpanel.mjs"}},
+	{name: "mixpanel-go", command: []string{"go", "mixpanel"}, gzip: true},
+	{name: "amplitude-node", command: []string{"node", "amplitude.mjs"}},
+	{name: "amplitude-node-batch", command: []string{"node", "amplitude.mjs"}, mode: "batch"},
+	{name: "amplitude-go", command: []string{"go", "amplitude"}},
+	{name: "amplitude-go-batch", command: []string{"go", "amplitude"}, mode: "batch"},
 }
 
 // sentEvent is an event as a program says that it should be found.
@@ -82,7 +89,7 @@ func TestVendorClients(t *testing.T) {
 			t.Run("straight", func(t *testing.T) {
 				who := tenants[c.name+"-straight"]
 				proxy := newFaultyProxy(t, srv.url, nil)
-				report := programs.run(t, c, proxy.url, who.ingest)
+				report := programs.run(t, c, proxy.url, who.ingest, c.mode)
 				if len(report.Errors) > 0 {
 					t.Errorf("the library reports %q", report.Errors)
 				}
@@ -94,7 +101,7 @@ func TestVendorClients(t *testing.T) {
 			t.Run("retries", func(t *testing.T) {
 				who := tenants[c.name+"-retries"]
 				proxy := newFaultyProxy(t, srv.url, []fault{refuse503, loseAnswer, refuse429})
-				report := programs.run(t, c, proxy.url, who.ingest)
+				report := programs.run(t, c, proxy.url, who.ingest, c.mode)
 				if len(report.Errors) > 0 {
 					t.Errorf("the library reports %q", report.Errors)
 				}
