@@ -67,6 +67,14 @@ func (d *Draft) SetName(field, name string) {
 	d.Event.Name = name
 }
 
+// SetNameFrom names the event by a member, which has to be a string.
+func (d *Draft) SetNameFrom(field string, name *Value) {
+	if name.Exists() && name.Kind != '"' {
+		d.Refuse(ingest.BadEvent, field, "expected a string, found %s", kindNames[name.Kind])
+	}
+	d.SetName(field, name.Text)
+}
+
 // SetUser sets who did it; "" is nobody.
 func (d *Draft) SetUser(user string) {
 	if len(user) > d.limits.UserBytes {

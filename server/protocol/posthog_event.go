@@ -58,13 +58,12 @@ func (b *posthogBatch) event(raw []byte) (item Item, key string) {
 		}
 	}
 	d := NewDraft(b.limits, b.clock)
-	d.SetName("event", m.Get("event").Name())
+	d.SetNameFrom("event", m.Get("event"))
 	user := posthogUser(m.Get("distinct_id"), properties.Get("distinct_id"))
 	switch user {
 	case "":
 		d.Refuse(ingest.BadEvent, "distinct_id", "the event has no distinct_id")
-	case posthogCookieless:
-		d.EnvelopeText("distinct_id", user)
+	case posthogCookieless: // nobody
 	default:
 		d.SetUser(user)
 	}
@@ -78,6 +77,7 @@ func (b *posthogBatch) event(raw []byte) (item Item, key string) {
 	if b.v1 {
 		b.addV1(d, &m)
 	}
+	d.Envelope("distinct_id", m.Get("distinct_id"))
 	for _, name := range []string{"$set", "$set_once", "$unset"} {
 		if !properties.Get(name).Exists() && m.Get(name).Exists() {
 			d.Property(name, m.Get(name)) // where other clients put it
