@@ -110,6 +110,7 @@ type Server struct {
 	inFlight budget
 	turns    *turns
 	queries  queries
+	backups  backups
 	metrics  *metrics
 	starting atomic.Bool // Recover has not ended
 	stopping atomic.Bool
