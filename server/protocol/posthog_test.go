@@ -18,6 +18,19 @@ import (
 // short leaves out of an event that its user is also a field, which is tested by itself.
 func short(event string) string { return strings.ReplaceAll(event, `,"distinct_id":"u"`, "") }
 
+func TestPostHogKeyIsNoField(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"api_key":"k","batch":[{"event":"e","distinct_id":"u","properties":{"token":"k","a":1}}]}`:     `,"a":1}`,
+		`{"api_key":"k","batch":[{"event":"e","distinct_id":"u","properties":{"token":"mine","a":1}}]}`:  `,"token":"mine","a":1}`,
+		`{"batch":[{"event":"e","distinct_id":"u","properties":{"token":"k","a":1}}]}`:                   `,"a":1}`,
+		`{"api_key":"k","batch":[{"event":"e","distinct_id":"u","properties":{"token":{"x":1},"a":1}}]}`: `,"token":{"x":1},"a":1}`,
+	} {
+		if got := one(t, "POST", "/e", body); short(got) != eight+`,"event":"e","user":"u"`+want {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+}
+
 func TestPostHogIDs(t *testing.T) {
 	long := strings.Repeat("é", 300)
 	for id, want := range map[string]string{
