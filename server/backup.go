@@ -61,7 +61,7 @@ func postBackup(r *request) error {
 }
 
 func describeBackup(name string, list *backup.List) api.Backup {
-	return api.Backup{Name: name, Created: list.Created, Bytes: list.Bytes(), Files: len(list.Files)}
+	return api.Backup{Name: name, Created: list.Created, Bytes: list.Bytes(), Files: len(list.Files), Snapshot: watermark(list.Sequence)}
 }
 
 // listBackups lists the whole backups; one that is being made has no list of files yet.

@@ -69,11 +69,21 @@ func (r *request) vendorRequest(where protocol.Route, body []byte) *protocol.Req
 		Query:    r.param,
 		HasQuery: func(name string) bool { return r.QueryArgs().Has(name) },
 		Header:   func(name string) string { return string(r.Request.Header.Peek(name)) },
+		Headers:  r.headers,
 		Body:     body,
 		Received: r.s.opt.Now(),
 		RemoteIP: r.remoteIP(),
 		URLToken: where.Token,
 		Limits:   protocolLimits(&r.s.opt.Limits),
+	}
+}
+
+// headers yields the header lines of the request.
+func (r *request) headers(yield func(name, value string) bool) {
+	for name, value := range r.Request.Header.All() {
+		if !yield(string(name), string(value)) {
+			return
+		}
 	}
 }
 
@@ -135,7 +145,12 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (
 	if err != nil {
 		return protocol.Response{}, err
 	}
-	if own := t.state.Load(); own.own != (api.Limits{}) {
+	// What the tenant and the token say of events is known only now.
+	own := t.state.Load()
+	if token := r.grant.token; token != nil {
+		req.UserField = token.UserMember
+	}
+	if own.own != (api.Limits{}) || req.UserField != "" {
 		req.Limits = protocolLimits(&own.limits)
 		decoded, failed = p.Decode(req)
 	}
@@ -152,6 +167,11 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (
 	outcomes, err := s.store(r, t, p.Name(), decoded.Items)
 	if err != nil {
 		return protocol.Response{}, err
+	}
+	if _, ok := p.(protocol.CloudEvents); ok { // whose answer is that of /v1/events
+		snapshot := t.Snapshot()
+		decoded.Watermark = watermark(snapshot.Sequence())
+		snapshot.Close()
 	}
 	return p.Answer(req, decoded, outcomes), nil
 }

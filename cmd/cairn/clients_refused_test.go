@@ -42,10 +42,10 @@ func TestVendorClientsRefused(t *testing.T) {
 		},
 	}
 	dir := t.TempDir()
-	ingest, query := map[string]string{}, map[string]string{}
+	keys := map[string]string{}
 	for _, test := range tests {
 		name := test.client.name
-		ingest[name], query[name] = createToken(t, dir, name, "ingest"), createToken(t, dir, name, "query")
+		keys[name] = createToken(t, dir, name, "ingest,query")
 	}
 	srv, err := startServer(dir)
 	if err != nil {
@@ -59,11 +59,11 @@ func TestVendorClientsRefused(t *testing.T) {
 	for _, test := range tests {
 		name := test.client.name
 		t.Run(name, func(t *testing.T) {
-			report := programs.run(t, test.client, srv.url, ingest[name], "bad")
+			report := programs.run(t, test.client, srv.url, keys[name], "bad")
 			if !eachBegins(report.Errors, test.errors) {
 				t.Errorf("the library reports %q, want %q", report.Errors, test.errors)
 			}
-			stored := storedEvents(t, srv.url, query[name], "raw")
+			stored := storedEvents(t, srv.url, keys[name], "raw")
 			if len(stored) != len(report.Sent) || len(stored) == 0 {
 				t.Errorf("%d events are stored, want %d", len(stored), len(report.Sent))
 			}
@@ -72,7 +72,7 @@ func TestVendorClientsRefused(t *testing.T) {
 					t.Errorf("event %q is not stored as it was sent", *want.ID)
 				}
 			}
-			if reasons := rejectReasons(t, srv.url, query[name]); !slices.Equal(reasons, test.rejects) {
+			if reasons := rejectReasons(t, srv.url, keys[name]); !slices.Equal(reasons, test.rejects) {
 				t.Errorf("rejects %q, want %q", reasons, test.rejects)
 			}
 		})

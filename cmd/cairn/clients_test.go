@@ -23,17 +23,19 @@ type vendorClient struct {
 	name    string
 	command []string // its first word is "node" and a script, or "go" and a package
 	env     []string
-	mode    string
+	mode    string // for all but errors and rejects
 	gzip    bool // the library packs bodies
 	blind   bool // some of its events have no insert id, so they come twice when an answer is lost
+	// told: the library hears of an event that the server refuses among others; else it is among the rejects only.
+	rejects, told bool
 }
 
 var vendorClients = []vendorClient{
-	{name: "segment-node", command: []string{"node", "segment.mjs"}},
-	{name: "segment-go", command: []string{"go", "segment"}},
-	{name: "posthog-node", command: []string{"node", "posthog.mjs"}, gzip: true},
-	{name: "posthog-node-v1", command: []string{"node", "posthog.mjs"}, env: []string{"POSTHOG_CAPTURE_MODE=v1"}, gzip: true},
-	{name: "posthog-go", command: []string{"go", "posthog"}, blind: true},
+	{name: "segment-node", command: []string{"node", "segment.mjs"}, rejects: true},
+	{name: "segment-go", command: []string{"go", "segment"}, rejects: true},
+	{name: "posthog-node", command: []string{"node", "posthog.mjs"}, gzip: true, rejects: true},
+	{name: "posthog-node-v1", command: []string{"node", "posthog.mjs"}, env: []string{"POSTHOG_CAPTURE_MODE=v1"}, gzip: true, rejects: true, told: true},
+	{name: "posthog-go", command: []string{"go", "posthog"}, blind: true, rejects: true},
 	{name: "mixpanel-node", command: []string{"node", "mixpanel.mjs"}},
 	{name: "mixpanel-go", command: []string{"go", "mixpanel"}, gzip: true},
 	{name: "amplitude-node", command: []string{"node", "amplitude.mjs"}},
@@ -67,12 +69,10 @@ func TestVendorClients(t *testing.T) {
 	}
 	programs := installClients(t)
 	dir := t.TempDir()
-	type tenant struct{ name, ingest, query string }
-	tenants := map[string]tenant{}
+	keys := map[string]string{} // of a tenant for each run
 	for _, c := range vendorClients {
-		for _, way := range []string{"straight", "retries", "errors"} {
-			name := c.name + "-" + way
-			tenants[name] = tenant{name, createToken(t, dir, name, "ingest"), createToken(t, dir, name, "query")}
+		for _, way := range []string{"straight", "retries", "errors", "rejects"} {
+			keys[c.name+"-"+way] = createToken(t, dir, c.name+"-"+way, "ingest,query")
 		}
 	}
 	srv, err := startServer(dir)
@@ -86,38 +86,54 @@ func TestVendorClients(t *testing.T) {
 	})
 	for _, c := range vendorClients {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			t.Run("straight", func(t *testing.T) {
-				who := tenants[c.name+"-straight"]
+				key := keys[c.name+"-straight"]
 				proxy := newFaultyProxy(t, srv.url, nil)
-				report := programs.run(t, c, proxy.url, who.ingest, c.mode)
+				report := programs.run(t, c, proxy.url, key, c.mode)
 				if len(report.Errors) > 0 {
 					t.Errorf("the library reports %q", report.Errors)
 				}
-				checkSent(t, srv.url, who.query, report, false)
+				checkSent(t, srv.url, key, report, false)
 				if c.gzip && proxy.packed == 0 {
 					t.Error("no body was packed: the test shows less than it should")
 				}
 			})
 			t.Run("retries", func(t *testing.T) {
-				who := tenants[c.name+"-retries"]
+				key := keys[c.name+"-retries"]
 				proxy := newFaultyProxy(t, srv.url, []fault{refuse503, loseAnswer, refuse429})
-				report := programs.run(t, c, proxy.url, who.ingest, c.mode)
+				report := programs.run(t, c, proxy.url, key, c.mode)
 				if len(report.Errors) > 0 {
 					t.Errorf("the library reports %q", report.Errors)
 				}
 				if len(proxy.faults) > 0 {
 					t.Errorf("the library gave up with %d faults to come", len(proxy.faults))
 				}
-				checkSent(t, srv.url, who.query, report, c.blind)
+				checkSent(t, srv.url, key, report, c.blind)
 			})
 			t.Run("errors", func(t *testing.T) {
-				who := tenants[c.name+"-errors"]
+				key := keys[c.name+"-errors"]
 				report := programs.run(t, c, srv.url, "ck_nobody-knows-this-key", "errors")
 				if len(report.Errors) == 0 {
 					t.Error("the library reports no error for a key that is not known")
 				}
-				if events := storedEvents(t, srv.url, who.query, "raw"); len(events) > 0 {
+				if events := storedEvents(t, srv.url, key, "raw"); len(events) > 0 {
 					t.Errorf("stored %v", events)
+				}
+			})
+			if !c.rejects {
+				return
+			}
+			t.Run("rejects", func(t *testing.T) {
+				key := keys[c.name+"-rejects"]
+				report := programs.run(t, c, srv.url, key, "rejects")
+				if (len(report.Errors) > 0) != c.told {
+					t.Errorf("the library reports %q", report.Errors)
+				}
+				checkStored(t, srv.url, key, report, false)
+				status, text := getJSON(t, srv.url+"/v1/rejects", key)
+				if status != http.StatusOK || strings.Count(text, `"reason":"bad_event"`) != 1 || !strings.Contains(text, strings.Repeat("e", 300)) {
+					t.Errorf("rejects: %d %s", status, text)
 				}
 			})
 		})
@@ -134,13 +150,20 @@ func createToken(t *testing.T, dir, tenant, scope string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// checkSent holds what is stored to what was sent: every event once, with its fields. If blind, events without
-// an id may be there several times.
+// checkSent holds what is stored, and who is whom, to what was sent.
 func checkSent(t *testing.T, server, token string, report *clientReport, blind bool) {
 	t.Helper()
 	if len(report.Sent) < 10 {
 		t.Fatalf("only %d events were sent", len(report.Sent))
 	}
+	checkStored(t, server, token, report, blind)
+	checkLinks(t, server, token, report)
+}
+
+// checkStored holds what is stored to what was sent: every event once, with its fields. If blind, events
+// without an id may be there several times.
+func checkStored(t *testing.T, server, token string, report *clientReport, blind bool) {
+	t.Helper()
 	stored := storedEvents(t, server, token, "raw")
 	taken := make([]bool, len(stored))
 	for _, want := range report.Sent {
@@ -167,6 +190,11 @@ func checkSent(t *testing.T, server, token string, report *clientReport, blind b
 			t.Errorf("event %v %v of %v is stored and was not sent, or twice", got["event"], got["id"], got["user"])
 		}
 	}
+}
+
+// checkLinks asks whose events are those of ids that were linked.
+func checkLinks(t *testing.T, server, token string, report *clientReport) {
+	t.Helper()
 	if len(report.Links) == 0 {
 		t.Error("the program makes no links")
 	}
@@ -286,25 +314,14 @@ func storedEvents(t *testing.T, server, token, identity string) []map[string]any
 	if identity == "raw" {
 		query = "set identity = raw; " + query
 	}
-	req, err := http.NewRequest(http.MethodGet, server+"/v1/query?"+url.Values{"q": {query}, "format": {"ndjson"}, "limit": {"1000000"}}.Encode(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
+	status, text := getJSON(t, server+"/v1/query?"+url.Values{"q": {query}, "format": {"ndjson"}, "limit": {"1000000"}}.Encode(), token)
 	var events []map[string]any
-	d := json.NewDecoder(resp.Body)
+	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	for {
 		row := map[string]any{}
-		if err := d.Decode(&row); err == io.EOF {
-			t.Fatalf("query: status %d, and no last line", resp.StatusCode)
-		} else if err != nil {
-			t.Fatalf("query: status %d: %v", resp.StatusCode, err)
+		if err := d.Decode(&row); err != nil { // the end, too: the last line is meta
+			t.Fatalf("query: status %d: %v", status, err)
 		}
 		if row["error"] != nil {
 			t.Fatalf("query: %v", row["error"])
@@ -314,6 +331,26 @@ func storedEvents(t *testing.T, server, token, identity string) []map[string]any
 		}
 		events = append(events, row)
 	}
+}
+
+// getJSON asks with a token.
+func getJSON(t *testing.T, address, token string) (status int, text string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
 }
 
 // fault is what a proxy does to a request in place of passing it on.

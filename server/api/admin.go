@@ -50,6 +50,8 @@ type Backup struct {
 	Created time.Time `json:"created"`
 	Bytes   int64     `json:"bytes"`
 	Files   int       `json:"files"`
+	// Snapshot is a watermark that it surely has; "" if nothing was stored.
+	Snapshot string `json:"snapshot"`
 }
 
 // BackupMade answers POST /v1/backup.

@@ -119,8 +119,8 @@ func (c *cloudEvents) structured(raw []byte) Item {
 		// JSON that was packed all the same.
 		if text, err := base64.StdEncoding.DecodeString(packed.Text); err == nil {
 			if v, reject := Parse(text, c.limits); reject == nil && v.Object() && !m.Get("data").Exists() {
-				m.Members = append(m.Members, Member{"data", v})
 				*packed = Value{}
+				m.Members = append(m.Members, Member{"data", v})
 			}
 		}
 	}

@@ -82,7 +82,7 @@ func (b *ga4Batch) event(raw []byte) (item Item) {
 		return item
 	}
 	d := NewDraft(b.limits, b.clock)
-	d.SetName("name", m.Get("name").Name())
+	d.SetNameFrom("name", m.Get("name"))
 	user := b.get("user_id").Name()
 	client := b.get("client_id").Name()
 	if client == "" {

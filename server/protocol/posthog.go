@@ -113,7 +113,9 @@ func (p PostHog) Decode(r *Request) (*Decoded, error) {
 		d.addKey(r.Query("api_key"))
 		d.addKey(r.Query("token"))
 	}
-	b.keyed = len(d.Keys) > 0
+	if len(d.Keys) > 0 {
+		b.key = d.Keys[0]
+	}
 	if migration := body.Get("historical_migration"); migration.True() {
 		b.clock.Skew = 0
 	}

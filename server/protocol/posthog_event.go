@@ -14,7 +14,7 @@ type posthogBatch struct {
 	limits   *Limits
 	received time.Time
 	clock    Clock
-	keyed    bool   // the key stands outside the events
+	key      string // outside the events, if it stands there
 	ip       string // of the connection, if it is wanted
 	v1       bool
 	library  [2]string // of v1: name and version
@@ -53,18 +53,17 @@ func (b *posthogBatch) event(raw []byte) (item Item, key string) {
 	item.ID = m.Get("uuid").Name()
 	if !b.v1 {
 		key = m.Get("api_key", "token", "$token").Name()
-		if !b.keyed && key == "" {
+		if b.key == "" && key == "" {
 			key = properties.Get("token").Name()
 		}
 	}
 	d := NewDraft(b.limits, b.clock)
-	d.SetName("event", m.Get("event").Name())
+	d.SetNameFrom("event", m.Get("event"))
 	user := posthogUser(m.Get("distinct_id"), properties.Get("distinct_id"))
 	switch user {
 	case "":
 		d.Refuse(ingest.BadEvent, "distinct_id", "the event has no distinct_id")
-	case posthogCookieless:
-		d.EnvelopeText("distinct_id", user)
+	case posthogCookieless: // nobody
 	default:
 		d.SetUser(user)
 	}
@@ -78,6 +77,7 @@ func (b *posthogBatch) event(raw []byte) (item Item, key string) {
 	if b.v1 {
 		b.addV1(d, &m)
 	}
+	d.Envelope("distinct_id", m.Get("distinct_id"))
 	for _, name := range []string{"$set", "$set_once", "$unset"} {
 		if !properties.Get(name).Exists() && m.Get(name).Exists() {
 			d.Property(name, m.Get(name)) // where other clients put it
@@ -120,7 +120,8 @@ func (b *posthogBatch) setTime(d *Draft, m, properties *Value) {
 
 // addProperties makes fields of the properties, but for the key in them.
 func (b *posthogBatch) addProperties(d *Draft, properties *Value) {
-	if b.v1 || b.keyed || !properties.Get("token").Exists() {
+	token := properties.Get("token").Name()
+	if b.v1 || token == "" || b.key != "" && token != b.key {
 		d.Properties("properties", properties)
 		return
 	}

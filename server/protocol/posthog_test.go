@@ -15,6 +15,34 @@ import (
 	"cairn/server/api"
 )
 
+// short leaves out of an event that its user is also a field, which is tested by itself.
+func short(event string) string { return strings.ReplaceAll(event, `,"distinct_id":"u"`, "") }
+
+func TestPostHogKeyIsNoField(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"api_key":"k","batch":[{"event":"e","distinct_id":"u","properties":{"token":"k","a":1}}]}`:     `,"a":1}`,
+		`{"api_key":"k","batch":[{"event":"e","distinct_id":"u","properties":{"token":"mine","a":1}}]}`:  `,"token":"mine","a":1}`,
+		`{"batch":[{"event":"e","distinct_id":"u","properties":{"token":"k","a":1}}]}`:                   `,"a":1}`,
+		`{"api_key":"k","batch":[{"event":"e","distinct_id":"u","properties":{"token":{"x":1},"a":1}}]}`: `,"token":{"x":1},"a":1}`,
+	} {
+		if got := one(t, "POST", "/e", body); short(got) != eight+`,"event":"e","user":"u"`+want {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
+}
+
+func TestPostHogIDs(t *testing.T) {
+	long := strings.Repeat("é", 300)
+	for id, want := range map[string]string{
+		`"u"`: `"user":"u","distinct_id":"u"`, `12.50`: `"user":"12.50","distinct_id":12.5`, `"` + long + `"`: `"user":"` + long[:400] + `","distinct_id":"` + long + `"`,
+		`"$posthog_cookieless"`: `"distinct_id":"$posthog_cookieless"`,
+	} {
+		if got := one(t, "POST", "/e", `{"event":"pay","distinct_id":`+id+`}`); got != eight+`,"event":"pay",`+want+`}` {
+			t.Errorf("%s", got)
+		}
+	}
+}
+
 func TestPostHogEvents(t *testing.T) {
 	for _, c := range []struct{ event, want string }{
 		{
@@ -22,14 +50,11 @@ func TestPostHogEvents(t *testing.T) {
 			seven + `,"event":"pay","user":"u","id":"i","$lib":"web","a":{"b":[1]},"properties":{"time":5},"$groups":{"company":"c"}}`,
 		},
 		{`{"event":"pay","properties":{"distinct_id":"u"}}`, eight + `,"event":"pay","user":"u","distinct_id":"u"}`},
-		{`{"event":"pay","distinct_id":12.50}`, eight + `,"event":"pay","user":"12.50"}`},
-		{`{"event":"pay","distinct_id":"` + strings.Repeat("é", 300) + `"}`, eight + `,"event":"pay","user":"` + strings.Repeat("é", 200) + `"}`},
 		{`{"event":"pay","distinct_id":"u","uuid":"","properties":{"$insert_id":"i"}}`, eight + `,"event":"pay","user":"u","id":"i","$insert_id":"i"}`},
 		{`{"event":"pay","distinct_id":"u","offset":1500}`, `{"time":"2025-06-01T07:59:58.5Z","event":"pay","user":"u"}`},
 		{`{"event":"pay","distinct_id":"u","timestamp":"whenever"}`, eight + `,"event":"pay","user":"u","$time_error":"whenever"}`},
 		{`{"event":"pay","distinct_id":"u","timestamp":{}}`, eight + `,"event":"pay","user":"u","$time_error":"an object"}`},
 		{`{"event":"pay","distinct_id":"u","type":"capture","library":"posthog-go"}`, eight + `,"event":"pay","user":"u","type":"capture","library":"posthog-go"}`},
-		{`{"event":"pay","distinct_id":"$posthog_cookieless"}`, eight + `,"event":"pay","distinct_id":"$posthog_cookieless"}`},
 		{
 			`{"event":"$identify","distinct_id":"u","uuid":"i","properties":{"$anon_distinct_id":"a","$set":{"plan":"pro"},"$set_once":{"from":"x"}}}`,
 			eight + `,"event":"$identify","user":"u","id":"i","$anon_distinct_id":"a","$set":{"plan":"pro"},"$set_once":{"from":"x"}}` + "\n" +
@@ -53,13 +78,14 @@ func TestPostHogEvents(t *testing.T) {
 		{`{"event":"pay","distinct_id":"u","properties":{"token":"an application's"}}`, eight + `,"event":"pay","user":"u","token":"an application's"}`},
 		{`{"distinct_id":"u"}`, "rejected bad_event event"},
 		{`{"event":"pay"}`, "rejected bad_event distinct_id"},
+		{`{"event":7,"distinct_id":"u"}`, "rejected bad_event event"},
 		{`{"event":"pay","distinct_id":["u"]}`, "rejected bad_event distinct_id"},
 		{`{"event":"pay","distinct_id":"u","properties":"x"}`, "rejected bad_event properties"},
 		{`{"event":"pay","distinct_id":"u","event":"x"}`, "rejected bad_json "},
 		{`[]`, "rejected bad_event "},
 		{`{"event":"pay","distinct_id":"u","properties":{"a":["` + strings.Repeat("v", 3<<20) + `"]}}`, "rejected event_too_large "},
 	} {
-		if got := one(t, "POST", "/batch/", `{"api_key":"k","batch":[`+c.event+`]}`); got != c.want {
+		if got := one(t, "POST", "/batch/", `{"api_key":"k","batch":[`+c.event+`]}`); short(got) != short(c.want) {
 			t.Errorf("%.300s:\ngot  %s\nwant %s", c.event, got, c.want)
 		}
 	}
@@ -83,7 +109,7 @@ func TestPostHogTimes(t *testing.T) {
 		{"/e/?ip=1", event, `{"time":"2025-06-01T08:59:00Z","event":"e","user":"u","$ip":"192.0.2.1"}`},
 		{"/e/?ip=0", event, `{"time":"2025-06-01T08:59:00Z","event":"e","user":"u"}`},
 	} {
-		if got := one(t, "POST", c.target, c.body); got != c.want {
+		if got := one(t, "POST", c.target, c.body); short(got) != c.want {
 			t.Errorf("%s %s:\ngot  %s\nwant %s", c.target, c.body, got, c.want)
 		}
 	}
@@ -227,7 +253,7 @@ func TestPostHogV1(t *testing.T) {
 		`{"time":"2025-06-01T08:59:00Z","event":"now","user":"u","id":"b","$lib":"own","$ignore_sent_at":true,"envelope":{"$lib":"posthog-node"},"$lib_version":"5.70.0"}`,
 		"rejected bad_event event", "rejected bad_json ",
 	} {
-		if got := written(&d.Items[i]); got != want {
+		if got := written(&d.Items[i]); short(got) != want {
 			t.Errorf("event %d:\ngot  %s\nwant %s", i, got, want)
 		}
 	}

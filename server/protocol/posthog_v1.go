@@ -39,7 +39,7 @@ func (PostHogV1) Decode(r *Request) (*Decoded, error) {
 	}
 	sent := Value{Kind: '"', Text: r.Header("PostHog-Request-Timestamp")}
 	b := posthogBatch{
-		limits: &limits, received: r.Received, clock: NewClock(r.Received, &sent), keyed: true, v1: true,
+		limits: &limits, received: r.Received, clock: NewClock(r.Received, &sent), v1: true,
 		library: posthogLibrary(r.Header("PostHog-Sdk-Info")),
 	}
 	if migration := body.Get("historical_migration"); migration.True() {

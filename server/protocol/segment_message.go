@@ -42,7 +42,7 @@ func (b *segmentBatch) message(raw []byte) (item Item, key string) {
 	}
 	switch kind {
 	case "track":
-		d.SetName("event", m.Get("event").Name())
+		d.SetNameFrom("event", m.Get("event"))
 	case "page", "screen", "identify", "group", "alias":
 		d.SetName("type", "$"+kind)
 	default:

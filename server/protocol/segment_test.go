@@ -68,6 +68,7 @@ func TestSegmentMessages(t *testing.T) {
 		{`{"type":"alias","userId":"u","previousId":"p"}`, eight + `,"event":"$alias","user":"u","user_id":"u","previous_id":"p"}` + "\nlink alias u <- p"},
 		{`{"type":"track","event":"pay","userId":"u","timestamp":"yesterday"}`, "rejected bad_time timestamp"},
 		{`{"type":"track","userId":"u"}`, "rejected bad_event event"},
+		{`{"type":"track","event":7,"userId":"u"}`, "rejected bad_event event"},
 		{`{"type":"track","event":"","userId":"u"}`, "rejected bad_event event"},
 		{`{"type":"jump","event":"x","userId":"u"}`, "rejected bad_event type"},
 		{`{"event":"x","userId":"u"}`, "rejected bad_event type"},

@@ -49,5 +49,5 @@ export function report(more = {}) {
   process.stdout.write(JSON.stringify({ sent, errors, ...more }) + '\n')
 }
 
-// args are the base address of the server, the key, and a mode: "" or "errors".
+// args are the base address of the server, the key, and a mode: "", "errors" or "rejects".
 export const [base, key, mode = ''] = process.argv.slice(2)

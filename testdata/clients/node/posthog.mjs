@@ -23,6 +23,16 @@ let n = 0
 const uuid = () => `0190e3a2-7c4d-7${v1 ? 'b' : 'a'}00-8000-${String(++n).padStart(12, '0')}`
 let id
 
+if (mode === 'rejects') {
+  id = uuid()
+  client.capture({ distinctId: `${p}-good`, event: 'good', uuid: id })
+  expect('good', `${p}-good`, id, null, {})
+  client.capture({ distinctId: `${p}-good`, event: 'e'.repeat(300), uuid: uuid() })
+  await client.shutdown(30_000)
+  report()
+  process.exit(0)
+}
+
 // groups and $-names of PostHog stay properties
 id = uuid()
 client.capture({ distinctId: `${p}-anon`, event: 'Product Viewed', properties: { ...rich, $session_id: 's-1', $set: { seen: true }, $set_once: { first: 'a' } }, groups: { company: 'acme' }, timestamp: at(0), uuid: id })

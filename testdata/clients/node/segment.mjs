@@ -15,6 +15,15 @@ if (mode === 'errors') {
   process.exit(0)
 }
 
+if (mode === 'rejects') {
+  analytics.track({ userId: 'sn-good', event: 'good', messageId: 'sn-good' })
+  expect('good', 'sn-good', 'sn-good', null, {})
+  analytics.track({ userId: 'sn-good', event: 'e'.repeat(300), messageId: 'sn-bad' })
+  await analytics.closeAndFlush()
+  report()
+  process.exit(0)
+}
+
 analytics.track({ anonymousId: 'sn-anon', event: 'Product Viewed', properties: rich, context, timestamp: at(0), messageId: 'sn-1' })
 expect('Product Viewed', 'sn-anon', 'sn-1', at(0), { ...rich, anonymous_id: 'sn-anon', ...inContext })
 

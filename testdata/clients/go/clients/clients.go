@@ -95,7 +95,7 @@ func Report() {
 	}
 }
 
-// Args are the base address of the server, the key, and a mode: "" or "errors".
+// Args are the base address of the server, the key, and a mode: "", "errors" or "rejects".
 func Args() (base, key, mode string) {
 	if len(os.Args) < 3 {
 		fmt.Fprintln(os.Stderr, "usage: PROGRAM BASE-ADDRESS KEY [MODE]")

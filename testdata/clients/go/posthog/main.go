@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/posthog/posthog-go"
@@ -38,6 +39,14 @@ func main() {
 		return
 	}
 	uuid := func(n int) string { return fmt.Sprintf("0190e3a2-7c4d-7c00-8000-%012d", n) }
+	if mode == "rejects" {
+		send(posthog.Capture{DistinctId: "pg-good", Event: "good", Uuid: uuid(1)})
+		clients.Expect("good", "pg-good", uuid(1), time.Time{}, nil)
+		send(posthog.Capture{DistinctId: "pg-good", Event: strings.Repeat("e", 300), Uuid: uuid(2)})
+		check(client.Close())
+		clients.Report()
+		return
+	}
 	library := map[string]any{"$lib": "posthog-go", "library": "posthog-go"}
 
 	send(posthog.Capture{DistinctId: "pg-anon", Event: "Product Viewed", Uuid: uuid(1), Timestamp: clients.At(0), Properties: clients.Rich(), Groups: posthog.NewGroups().Set("company", "acme")})

@@ -3,6 +3,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/segmentio/analytics-go/v3"
@@ -32,6 +33,14 @@ func main() {
 	if mode == "errors" {
 		send(analytics.Track{UserId: "nobody", Event: "never stored", MessageId: "segment-go-error"})
 		time.Sleep(3 * time.Second) // ten attempts
+		check(client.Close())
+		clients.Report()
+		return
+	}
+	if mode == "rejects" {
+		send(analytics.Track{UserId: "sg-good", Event: "good", MessageId: "sg-good"})
+		clients.Expect("good", "sg-good", "sg-good", time.Time{}, nil)
+		send(analytics.Track{UserId: "sg-good", Event: strings.Repeat("e", 300), MessageId: "sg-bad"})
 		check(client.Close())
 		clients.Report()
 		return
