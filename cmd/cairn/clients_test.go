@@ -24,8 +24,8 @@ type vendorClient struct {
 	command []string // its first word is "node" and a script, or "go" and a package
 	env     []string
 	mode    string // for all but errors and rejects
-	gzip    bool // the library packs bodies
-	blind   bool // some of its events have no insert id, so they come twice when an answer is lost
+	gzip    bool   // the library packs bodies
+	blind   bool   // some of its events have no insert id, so they come twice when an answer is lost
 	// told: the library hears of an event that the server refuses among others; else it is among the rejects only.
 	rejects, told bool
 }
