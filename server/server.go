@@ -50,7 +50,8 @@ type Options struct {
 	QueriesWaiting int           // of one tenant; 64. More answers 429
 	QueryWait      time.Duration // at most, for a turn; 10 s
 	HeaderTimeout  time.Duration // for the header of a request; 20 s
-	WriteTimeout   time.Duration // for an answer, from its first byte; 120 s
+	BodyGrace      time.Duration // for the beginning of a body, which then has to come at 16 KiB/s; 20 s
+	WriteTimeout   time.Duration // for an answer, or a piece of 64 KiB of one that is streamed; 120 s
 	IdleTimeout    time.Duration // between requests of a connection; 120 s
 	Connections    int           // at once; 2,048
 	ConnectionsIP  int           // at once from one address; 1,024
@@ -76,6 +77,7 @@ func (o *Options) EnsureDefaults() {
 	setDefault(&o.QueriesWaiting, 64)
 	setDefault(&o.QueryWait, 10*time.Second)
 	setDefault(&o.HeaderTimeout, 20*time.Second)
+	setDefault(&o.BodyGrace, 20*time.Second)
 	setDefault(&o.WriteTimeout, 120*time.Second)
 	setDefault(&o.IdleTimeout, 120*time.Second)
 	setDefault(&o.Connections, 2048)
