@@ -114,7 +114,8 @@ type Server struct {
 	queries  queries
 	backups  backups
 	metrics  *metrics
-	starting atomic.Bool // Recover has not ended
+	pressure func() float64 // of the engine; tests put others in its place
+	starting atomic.Bool    // Recover has not ended
 	stopping atomic.Bool
 	requests atomic.Uint64
 	idPrefix string // of request ids, another one in every process
@@ -142,6 +143,7 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 		tenants: newTenants(db, opt.Limits),
 		turns:   newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
+	s.pressure = db.Pressure
 	s.metrics = newMetrics(s)
 	s.router = newRouter(routes())
 	var prefix [3]byte
