@@ -179,13 +179,16 @@ func getMetrics(r *request) error {
 func getHealth(r *request) error { return r.json(200, api.HealthAnswer{Status: "ok"}) }
 
 // getReady tells a load balancer whether to send requests: not while the hot log is being read, and no
-// longer once the server is stopping.
+// longer once the server is stopping, or its log could not be written.
 func getReady(r *request) error {
 	switch {
 	case r.s.stopping.Load():
 		return r.json(503, api.ReadyAnswer{Reason: "stopping"})
 	case r.s.starting.Load():
 		return r.json(503, api.ReadyAnswer{Reason: "recovering"})
+	}
+	if err := r.s.db.Err(); err != nil { // reading goes on, but a restart is needed
+		return r.json(503, api.ReadyAnswer{Reason: "store failed"})
 	}
 	return r.json(200, api.ReadyAnswer{Ready: true})
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 //	pack gzip|zstd|snappy FROM TO    compresses a file
 //	head BYTES FROM TO               cuts a file
 //	repeat TIMES TEXT TO             makes a file
-//	corrupt DIR                      flips a bit here and there in the files of a data directory
+//	corrupt DIR [largest]            flips a bit here and there in the files of a data directory, or in its largest
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -226,6 +227,12 @@ func scriptRepeat(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Repeat(text, n)), 0o644))
 }
 
+func sizeOf(ts *testscript.TestScript, name string) int64 {
+	info, err := os.Stat(name)
+	ts.Check(err)
+	return info.Size()
+}
+
 func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var files []string
 	for _, kind := range []string{"*.sst", "*.blob"} {
@@ -235,6 +242,10 @@ func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if len(files) == 0 {
 		ts.Fatalf("corrupt: %s has no files", args[0])
+	}
+	if len(args) > 1 { // "largest": the columns, and nothing that opening needs
+		slices.SortFunc(files, func(a, b string) int { return int(sizeOf(ts, b) - sizeOf(ts, a)) })
+		files = files[:1]
 	}
 	for _, name := range files { // some parts of some files are not in use any more
 		text, err := os.ReadFile(name)

@@ -36,7 +36,7 @@ type RunningQuery struct {
 // ReadyAnswer answers GET /readyz.
 type ReadyAnswer struct {
 	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"` // "recovering" or "stopping"
+	Reason string `json:"reason,omitempty"` // "recovering", "stopping" or "store failed"
 }
 
 // NewBackup is the body of POST /v1/backup.
