@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"cairn/engine/event"
@@ -290,4 +291,109 @@ func FuzzErasure(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is damaged of erasures is told by Check. Blocked names stay blocked and erasures come to their end; only
+// where nobody can tell whom to hide the tenant does not open.
+func TestDamagedErasures(t *testing.T) {
+	for _, kind := range []keys.ErasureKind{keys.ErasureReceipt, keys.ErasureName, keys.ErasurePending} {
+		t.Run(string(kind), func(t *testing.T) { damageErasure(t, kind) })
+	}
+}
+
+func damageErasure(t *testing.T, kind keys.ErasureKind) {
+	ctx := context.Background()
+	opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return damagedNow }, NoBackground: true}
+	db, err := Open("data", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := db.Tenant("a")
+	if _, err := a.Append(ctx, damagedEvents(damagedNow, 300)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Erase(ctx, EraseOptions{User: "user 7", Block: true}); err != nil {
+		t.Fatal(err)
+	}
+	var key []byte
+	span := keys.ErasureSpan(a.id, kind)
+	if err := db.store.scan(span, func(k, _ []byte) error { key = bytes.Clone(k); return nil }); err != nil || key == nil {
+		t.Fatal(key, err)
+	}
+	if err := db.store.db.Set(key, []byte{0xff, 0xff}, pebble.Sync); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if db, err = Open("data", opt); err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	a, _ = db.Tenant("a")
+	if _, err := db.Check(ctx); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), keys.Format(key)) {
+		t.Errorf("check: %v", err)
+	}
+	verdicts, err := a.Append(ctx, []event.Event{{Time: damagedNow.UnixNano(), Name: "x", User: "user 7"}})
+	if kind == keys.ErasurePending {
+		if snapErr := scanSafely(a.Snapshot()); !errors.Is(err, ErrCorrupt) || !errors.Is(snapErr, ErrCorrupt) {
+			t.Errorf("append: %v, scan: %v", err, snapErr)
+		}
+		return
+	}
+	if err != nil || verdicts[0].Reason != ReasonUserErased {
+		t.Errorf("%+v, %v", verdicts, err)
+	}
+	if err := db.Settle(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if a.view.Load().hidden != nil || len(a.erasures.pending) > 0 || a.Snapshot().Rows() != 297 {
+		t.Errorf("hidden %v, pending %v, %d rows", a.view.Load().hidden, a.erasures.pending, a.Snapshot().Rows())
+	}
+	if e, err := a.Erase(ctx, EraseOptions{User: "user 7"}); err != nil || e.Number != 2 {
+		t.Errorf("again: %+v, %v", e, err)
+	}
+	if e, err := a.ErasedUser("user 7"); err != nil || e.Number != 2 {
+		t.Errorf("receipt: %+v, %v", e, err)
+	}
+}
+
+// A checkpoint hides what is hidden, and completes the erasure itself.
+func TestCheckpointOfErasure(t *testing.T) {
+	ctx := context.Background()
+	opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return damagedNow }, NoBackground: true}
+	db, err := Open("data", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	a, _ := db.Tenant("a")
+	if _, err := a.Append(ctx, damagedEvents(damagedNow, 300)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Erase(ctx, EraseOptions{User: "user 7"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Checkpoint("copy"); err != nil {
+		t.Fatal(err)
+	}
+	copied, err := Open("copy", opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	b, _ := copied.Tenant("a")
+	for _, want := range []string{ErasureHidden, ErasureErased} {
+		snap := b.Snapshot()
+		if _, known, err := snap.UserID("user 7"); known || err != nil || snap.Rows() != 297 {
+			t.Errorf("known %v, %v, %d rows", known, err, snap.Rows())
+		}
+		snap.Close()
+		if e, err := b.Erasure(1); err != nil || e.State != want {
+			t.Errorf("receipt %+v, %v", e, err)
+		}
+		if err := copied.Settle(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
