@@ -178,9 +178,10 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		names.Add(let.Body)
 	}
 	names.Add(&r.query.Pipeline)
-	if len(names.Fields)+len(names.Events) == 0 {
+	if len(names.Fields)+len(names.Events)+len(names.Properties) == 0 {
 		return nil, nil
 	}
+	slices.Sort(names.Properties)
 	slices.Sort(names.Fields)
 	slices.Sort(names.Events)
 	readers, err := r.src.Segments(ctx, event.AllTime)
@@ -206,7 +207,38 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		}
 		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
+	var properties []string
+	for _, name := range names.Properties {
+		if slices.ContainsFunc(readers, func(r *segment.Reader) bool { return givesProperty(r, name) }) {
+			continue
+		}
+		if properties == nil {
+			properties = propertyNames(readers)
+		}
+		warnings = append(warnings, syntax.UnknownProperty(name, properties))
+	}
 	return warnings, nil
+}
+
+// givesProperty reports whether a field gives a profile property a value.
+func givesProperty(r *segment.Reader, name string) bool {
+	for op := scalar.ProfileSet; op <= scalar.ProfileRemove; op++ {
+		if op.Makes() && r.Field(scalar.ProfileField(op, name)) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// propertyNames returns the names of all profile properties.
+func propertyNames(readers []*segment.Reader) []string {
+	names := map[string]bool{}
+	for _, name := range fieldNames(readers) {
+		if op, property, ok := scalar.ParseProfileField(name); ok && op.Makes() {
+			names[property] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func hasEvent(r *segment.Reader, name string) bool {
