@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"sync"
+
 	"cairn/engine/event"
 	"cairn/query/syntax"
 )
@@ -15,6 +17,9 @@ type condition struct {
 	refs    []columnRef
 	test    columnTest // what the expression does to its only column, if simple
 	cost    int        // leaves and their parents: the cheap come first
+
+	once     sync.Once // for what follows
+	byNumber []bool    // see propertyTable
 }
 
 type conditionOp uint8
