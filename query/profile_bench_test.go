@@ -99,12 +99,14 @@ func BenchmarkProfiles(b *testing.B) {
 		{"fold", `nothing{user.plan = "pro"} | stats count()`},
 	} {
 		b.Run(q.name, func(b *testing.B) {
+			before := cpuTime()
 			for b.Loop() {
 				t, err := query.Run(context.Background(), snapshot, q.text, query.Options{})
 				if err != nil || len(t.Rows) == 0 {
 					b.Fatal(err, "no rows")
 				}
 			}
+			b.ReportMetric(float64(cpuTime()-before)/float64(b.N)/1e6, "cpu-ms/op")
 		})
 	}
 }

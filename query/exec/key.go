@@ -383,6 +383,15 @@ func (t *groupTable) group(values []event.Value) uint32 {
 	return group
 }
 
+// groupOf returns the group of keys by their numbers.
+func (t *groupTable) groupOf(gids []uint32) uint32 {
+	group := gids[0]
+	for level := range t.pairs {
+		group = t.pairs[level].number(group, gids[level+1])
+	}
+	return group
+}
+
 // values appends the keys of a group to dst.
 func (t *groupTable) values(group uint32, dst []event.Value) []event.Value {
 	if t.single {
