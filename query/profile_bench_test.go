@@ -110,3 +110,43 @@ func BenchmarkProfiles(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkUserPage reads the page of a user with few events, and of one with very many.
+func BenchmarkUserPage(b *testing.B) {
+	snapshot := profiledStore(b)
+	ctx := context.Background()
+	for _, name := range []string{"u77", "heavy"} {
+		b.Run("user="+name, func(b *testing.B) {
+			for b.Loop() {
+				u, err := query.ReadUser(ctx, snapshot, name)
+				if err != nil || u == nil || u.Events == 0 {
+					b.Fatal(u, err)
+				}
+			}
+		})
+		for _, opt := range []struct {
+			name string
+			query.UserEventsOptions
+		}{
+			{"newest", query.UserEventsOptions{}},
+			{"oldest", query.UserEventsOptions{Ascending: true}},
+			{"pay", query.UserEventsOptions{Event: "pay"}},
+			{"profile", query.UserEventsOptions{Event: "$profile"}},
+		} {
+			b.Run("events="+name+"/"+opt.name, func(b *testing.B) {
+				n, events, before := 0, 0, cpuTime()
+				for b.Loop() {
+					page, err := query.ReadUserEvents(ctx, snapshot, name, opt.UserEventsOptions)
+					if err != nil {
+						b.Fatal(err)
+					}
+					opt.Cursor = page.Cursor
+					events += len(page.Events)
+					n++
+				}
+				b.ReportMetric(float64(events)/float64(n), "events/op")
+				b.ReportMetric(float64(cpuTime()-before)/float64(n)/1e6, "cpu-ms/op")
+			})
+		}
+	}
+}
