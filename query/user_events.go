@@ -30,7 +30,8 @@ const DefaultUserEvents = 100
 // ReadUserEvents returns a page of a user's events: newest first, simultaneous ones by event, id and arrival,
 // then in an order that their content alone decides. Pages that follow each other's cursors have every event
 // exactly once that was stored when the first was read; of those that arrive meanwhile they have what lies
-// ahead of them. Fields are by name, without hidden ones. A user that nobody knows has no events.
+// ahead of them. Fields are by name, without hidden ones; values may share memory with the source. A user that
+// nobody knows has no events.
 //
 // An error matches ErrCursor if the cursor is not one that ReadUserEvents gave for that order.
 func ReadUserEvents(ctx context.Context, src Source, name string, opt UserEventsOptions) (*result.UserEvents, error) {

@@ -3,7 +3,6 @@ package exec
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"cairn/engine/event"
@@ -183,10 +182,9 @@ func (f *profileFold) plan(names []string, exists func(field string) bool) {
 	f.deletes, f.unsets = column(scalar.ProfileDeleteField), column(scalar.ProfileUnsetField)
 	for i := range f.list {
 		p := &f.list[i]
-		for end := 0; end < len(p.name); end++ {
-			next := strings.IndexByte(p.name[end:], '.')
-			if end += next; next < 0 {
-				end = len(p.name)
+		for end := 1; end <= len(p.name); end++ {
+			if end < len(p.name) && p.name[end] != '.' {
+				continue
 			}
 			if c := column(scalar.ProfileField(scalar.ProfileUnset, p.name[:end])); c >= 0 {
 				p.unsets = append(p.unsets, c)

@@ -38,18 +38,28 @@ func RandomEvents(t *rapid.T) []event.Event {
 // RandomProfiles draws fewer than n profile events: few instants, users and properties, operations of every
 // kind with values that suit them and others.
 func RandomProfiles(t *rapid.T, n int) []event.Event {
+	ops := pickFrom(t, [][]string{
+		{"$set.", "$set.", "$set.", "$set_once.", "$add.", "$append.", "$union.", "$remove.", "$unset.", "$unset", "$delete"},
+		{"$set."},
+		{"$set.", "$add."},
+	})
+	values := randomProperties
+	if uniform(t, 2) == 0 {
+		values = []event.Value{pickFrom(t, values), pickFrom(t, values), pickFrom(t, []event.Value{event.Null, event.Int(1), event.Float(1)})}
+	}
+	instants := 1 + uniform(t, 6)
 	var events []event.Event
 	for range uniform(t, n) {
-		events = append(events, rapid.Custom(randomProfile).Draw(t, "profile"))
+		events = append(events, rapid.Custom(func(t *rapid.T) event.Event { return randomProfile(t, instants, ops, values) }).Draw(t, "profile"))
 	}
 	return events
 }
 
-func randomProfile(t *rapid.T) event.Event {
-	at := randomStart + int64(uniform(t, 6))*int64(16*time.Hour)
+func randomProfile(t *rapid.T, instants int, ops []string, values []event.Value) event.Event {
+	at := randomStart + int64(uniform(t, instants))*int64(16*time.Hour)
 	e := event.Event{Time: at, Received: at, Name: scalar.ProfileEvent, User: pickFrom(t, []string{"u1", "u1", "u2", "u3", "u5", ""})}
 	for range 1 + uniform(t, 4) {
-		op := pickFrom(t, []string{"$set.", "$set.", "$set.", "$set_once.", "$add.", "$append.", "$union.", "$remove.", "$unset.", "$unset", "$delete"})
+		op := pickFrom(t, ops)
 		f := event.Field{Name: op}
 		switch op {
 		case "$delete":
@@ -58,7 +68,7 @@ func randomProfile(t *rapid.T) event.Event {
 			f.Value = pickFrom(t, []event.Value{event.String("p"), event.String("o"), event.List(`["q","o.a"]`), event.List(`[1,"p"]`), event.Null})
 		default:
 			f.Name += pickFrom(t, []string{"p", "p", "q", "q", "o.a", "o.b", "o"})
-			f.Value = pickFrom(t, randomProperties)
+			f.Value = pickFrom(t, values)
 		}
 		if e.Get(f.Name).IsAbsent() {
 			e.Fields = append(e.Fields, f)
