@@ -54,8 +54,8 @@ type DB struct {
 
 	sequence     atomic.Uint64 // of the newest frame
 	linkedCopies atomic.Uint64 // made so far, of rows of linked users
-	worker   *worker
-	counters counters
+	worker       *worker
+	counters     counters
 }
 
 // Open opens the data directory, making it if it is not there or empty. Another process that has it

@@ -61,7 +61,9 @@ func (t *Tenant) unpin(epoch uint64) {
 
 // Raw returns the snapshot with users as they were sent, whatever is linked. It need not be closed and may be used
 // until s is.
-func (s *Snapshot) Raw() *Snapshot { return &Snapshot{tenant: s.tenant, view: s.view, raw: true, err: s.err} }
+func (s *Snapshot) Raw() *Snapshot {
+	return &Snapshot{tenant: s.tenant, view: s.view, raw: true, err: s.err}
+}
 
 // links returns what users are resolved by, nil for nothing.
 func (s *Snapshot) links() *linkView {

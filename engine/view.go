@@ -16,9 +16,9 @@ type view struct {
 	sealedEpoch uint64
 	spans       []*span // by from, then to
 	settings    *settings
-	users       uint32 // highest user number
-	received    int64  // newest arrival
-	sequence    uint64 // newest frame
+	users       uint32    // highest user number
+	received    int64     // newest arrival
+	sequence    uint64    // newest frame
 	links       *linkView // nil: there never was a link
 }
 
