@@ -76,6 +76,7 @@ func TestLinkLog(t *testing.T) {
 			return r
 		}
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			var follow [][2]uint32
 			var around []uint32
 			switch rapid.IntRange(0, 5).Draw(t, "step") {
 			case 0: // a commit that fails
@@ -99,8 +100,12 @@ func TestLinkLog(t *testing.T) {
 			default:
 				for range rapid.IntRange(1, 3).Draw(t, "rows") {
 					r := drawRow()
+					if l.follows(&r) {
+						follow = append(follow, [2]uint32{r.id, r.user})
+					} else {
+						around = append(around, r.user)
+					}
 					l.add(r)
-					around = append(around, r.user)
 				}
 			}
 			old, moved := v, map[uint32]uint32{}
@@ -110,7 +115,7 @@ func TestLinkLog(t *testing.T) {
 				}
 			}
 			var err error
-			if v, err = v.with(l, around, names); err != nil {
+			if v, err = v.with(l, follow, around, names); err != nil {
 				t.Fatal(err)
 			}
 			var links []Link

@@ -59,7 +59,7 @@ func (t *Tenant) eraseLinks(b *pebble.Batch, users []uint32) (v *linkView, undo 
 		err = b.Set(keys.Link(t.id, 0, l.last), encodeLink(&linkRow{kind: linkGone}, ""), nil)
 	}
 	if err == nil {
-		v, err = v.with(l, around, t.users.names)
+		v, err = v.with(l, nil, around, t.users.names)
 	}
 	if err != nil {
 		l.restore(rows, kinds, last)

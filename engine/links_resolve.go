@@ -17,9 +17,12 @@ type resolver struct {
 	gone   map[[2]uint32]int64 // by pair: the latest unlink
 }
 
+// resolverKeeps is the number of ids up to which memory is used again: clearing it takes as long as filling it did.
+const resolverKeeps = 1 << 10
+
 // resolve goes through rows, which hold all that is about any of their ids. Then canonical answers.
 func (r *resolver) resolve(rows []linkRow) {
-	if r.parent == nil {
+	if r.parent == nil || len(r.parent) > resolverKeeps {
 		r.parent, r.known, r.gone = make(map[uint32]uint32), make(map[uint32]bool), make(map[[2]uint32]int64)
 	}
 	clear(r.parent)

@@ -390,7 +390,7 @@ func TestLinkCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := tenant(t, db, "a")
-	const persons = 150
+	const persons = 400
 	var mu sync.Mutex
 	acked := make(map[string]string) // known user by anonymous id
 	var wait sync.WaitGroup
@@ -426,7 +426,7 @@ func TestLinkCrash(t *testing.T) {
 		select {
 		case <-done:
 			running = false
-		case <-time.After(time.Duration(r.IntN(8)) * time.Millisecond):
+		case <-time.After(time.Duration(r.IntN(2000)) * time.Microsecond):
 		}
 		mu.Lock()
 		p := picture{acked: make(map[string]string)}
@@ -555,6 +555,11 @@ func TestManyLinks(t *testing.T) {
 		}
 		snap.Close()
 		db = openAgain(t, db, opt)
+	}
+	for i := range 200 { // one by one, of a person with many ids already
+		if v := linkAll(t, tenant(t, db, "a"), link(engine.LinkIdentify, "u3", fmt.Sprint("b", i), n+i)); v[0].Kind != engine.OK {
+			t.Fatalf("%+v", v)
+		}
 	}
 	checkAll(t, db)
 	if err := db.Close(); err != nil {

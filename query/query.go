@@ -61,6 +61,7 @@ func Run(ctx context.Context, src Source, text string, opt Options) (*result.Tab
 // run is one query under way.
 type run struct {
 	src      Source
+	raw      Source // its events as they were sent; src itself where the query wants that
 	opt      Options
 	query    *syntax.Query
 	calendar *scalar.Calendar
@@ -107,13 +108,9 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 
 // identity takes users as the query wants them.
 func (r *run) identity() error {
+	r.raw = rawOf(r.src)
 	if r.query.Settings.Identity == syntax.IdentityRaw {
-		switch src := r.src.(type) {
-		case interface{ Raw() *engine.Snapshot }:
-			r.src = src.Raw()
-		case interface{ Raw() *memory }:
-			r.src = src.Raw()
-		}
+		r.src = r.raw
 		return nil
 	}
 	if src, ok := r.src.(interface {
@@ -122,6 +119,17 @@ func (r *run) identity() error {
 		return syntax.MapUsers(r.query, src.Canonical)
 	}
 	return nil
+}
+
+// rawOf returns a source with users as they were sent.
+func rawOf(src Source) Source {
+	switch src := src.(type) {
+	case interface{ Raw() *engine.Snapshot }:
+		return src.Raw()
+	case interface{ Raw() *memory }:
+		return src.Raw()
+	}
+	return src
 }
 
 // deadline applies the timeout.
@@ -211,7 +219,7 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(names.Fields)
 	slices.Sort(names.Events)
-	readers, err := r.src.Segments(ctx, event.AllTime)
+	readers, err := r.raw.Segments(ctx, event.AllTime) // names are the same, and no copies are made
 	if err != nil {
 		return nil, err
 	}

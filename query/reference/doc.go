@@ -14,6 +14,13 @@
 // The user. On events it is the user of the event, or the field that `set actor` names; on other rows
 // the column user. Absent, null and no user are the same: counted as an event, left out per user.
 //
+// Identity. Unless `set identity = raw`, the user of an event is the canonical one, by engine.Link's rules, wherever
+// users are looked at: as a column, in counts by user, and for simultaneous events in their order. A text that is
+// compared with the column user (=, !=, in, not in) is an id, and stands for the person whose id it is. A column
+// user that a stage makes of something else holds what the stage says, and is compared as it is; but did,
+// first_time, history and `user in NAME` look for the person whose id the value is. `set actor` takes fields as
+// they are.
+//
 // Stats. Group keys that are absent or null are one group, shown as null; 1 and 1.0 are one group,
 // shown as 1; lists are compared whole, as text. Rows come by the keys in ascending order, nulls last.
 // Without keys there is one row, also of no events. count and users of nothing are 0, so is sum; topk
