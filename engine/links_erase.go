@@ -30,7 +30,7 @@ func (t *Tenant) eraseLinks(b *pebble.Batch, users []uint32) (v *linkView, undo 
 	defer l.mu.Unlock()
 	v = t.view.Load().links
 	var rows []*linkRow
-	var kinds []LinkKind
+	var kinds []linkCode
 	last := l.last
 	undo = func() {
 		l.mu.Lock()
@@ -68,7 +68,7 @@ func (t *Tenant) eraseLinks(b *pebble.Batch, users []uint32) (v *linkView, undo 
 }
 
 // restore brings rows back that were taken out.
-func (l *linkLog) restore(rows []*linkRow, kinds []LinkKind, last uint64) {
+func (l *linkLog) restore(rows []*linkRow, kinds []linkCode, last uint64) {
 	for i, r := range rows {
 		r.kind = kinds[i]
 	}

@@ -125,17 +125,17 @@ func (l *linkLog) between(a, b uint32) []*linkRow {
 
 // stands reports what the log has already of a link: the same, or one of the kind that is earlier and was not taken
 // away; and for an unlink whether there is something that it takes away.
-func (l *linkLog) stands(kind LinkKind, user, id uint32, at int64) (same, linked bool) {
+func (l *linkLog) stands(kind linkCode, user, id uint32, at int64) (same, linked bool) {
 	rows := l.between(user, id)
 	gone := int64(math.MinInt64) // the latest unlink; links are later than that
 	for _, r := range rows {
-		if r.kind == LinkUnlink {
+		if r.kind == linkUnlink {
 			gone = max(gone, r.time)
-			same = same || kind == LinkUnlink && r.time == at
+			same = same || kind == linkUnlink && r.time == at
 		}
 	}
 	for _, r := range rows {
-		if r.kind != LinkUnlink && r.time <= at && r.time > gone {
+		if r.kind != linkUnlink && r.time <= at && r.time > gone {
 			linked = true
 			same = same || r.kind == kind && r.user == user
 		}
@@ -146,16 +146,16 @@ func (l *linkLog) stands(kind LinkKind, user, id uint32, at int64) (same, linked
 // follows reports whether the id of a row, which is not in the log yet, is with its user whatever else the log has,
 // and changes nothing for others: it was never heard of, and the user was known before.
 func (l *linkLog) follows(r *linkRow) bool {
-	if r.kind == LinkUnlink || l.heads.get(r.id) != 0 {
+	if r.kind == linkUnlink || l.heads.get(r.id) != 0 {
 		return false
 	}
-	if r.kind == LinkMerge {
+	if r.kind == linkMerge {
 		return true
 	}
 	known := false
 	tries := 0
 	l.each(r.user, func(before *linkRow) bool {
-		if before.kind != LinkMerge && before.kind != LinkUnlink && before.user == r.user && before.time < r.time {
+		if before.kind != linkMerge && before.kind != linkUnlink && before.user == r.user && before.time < r.time {
 			known, _ = l.stands(before.kind, before.user, before.id, before.time)
 		}
 		tries++
@@ -215,7 +215,7 @@ func (l *linkLog) resolved(around []uint32, names func([]uint32) ([]string, erro
 func (r *resolver) nameTies(rows []linkRow, names func([]uint32) ([]string, error)) error {
 	type moment struct {
 		time int64
-		kind LinkKind
+		kind linkCode
 	}
 	var numbers []uint32
 	if len(rows) > 1 {
@@ -361,18 +361,18 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 			if err != nil {
 				return err
 			}
-			same, linked := l.stands(request.Kind, user, id, request.Time)
+			same, linked := l.stands(request.code, user, id, request.Time)
 			switch {
 			case same:
 				*request.verdict = Verdict{Kind: Duplicate}
 				continue
-			case request.Kind == LinkUnlink && !linked:
+			case request.code == linkUnlink && !linked:
 				*request.verdict = Verdict{Rejected, ReasonNotLinked, "", "no link between the two was there to be taken away"}
 			default:
 				*request.verdict = Verdict{}
 			}
 			l.last++
-			r := linkRow{time: request.Time, sequence: l.last, user: user, id: id, kind: request.Kind}
+			r := linkRow{time: request.Time, sequence: l.last, user: user, id: id, kind: request.code}
 			if err := b.Set(keys.Link(t.id, 0, l.last), encodeLink(&r, request.Source), nil); err != nil {
 				return err
 			}
@@ -400,7 +400,7 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 	})
 	for i, request := range c.links.added {
 		r := &l.rows[c.links.rows+i]
-		if v := c.links.view; err == nil && r.kind != LinkUnlink && v.of(r.user) != v.of(r.id) {
+		if v := c.links.view; err == nil && r.kind != linkUnlink && v.of(r.user) != v.of(r.id) {
 			*request.verdict = Verdict{Rejected, ReasonAlreadyIdentified, "id", "the id is known itself or somebody else's"}
 		}
 	}

@@ -198,7 +198,7 @@ func (l *linkLog) cluster(v *linkView, canonical uint32) []linkRow {
 	gone := make(map[[2]uint32]int64)
 	for i := range all {
 		r := &all[i]
-		if r.kind != LinkUnlink || r.sequence > v.sequence {
+		if r.kind != linkUnlink || r.sequence > v.sequence {
 			continue
 		}
 		pair := pairOf(r.user, r.id)
@@ -210,7 +210,7 @@ func (l *linkLog) cluster(v *linkView, canonical uint32) []linkRow {
 	}
 	return slices.DeleteFunc(all, func(r linkRow) bool {
 		at, unlinked := gone[pairOf(r.user, r.id)]
-		return r.kind == LinkUnlink || r.sequence > v.sequence || unlinked && at >= r.time ||
+		return r.kind == linkUnlink || r.sequence > v.sequence || unlinked && at >= r.time ||
 			v.of(r.user) != canonical || v.of(r.id) != canonical
 	})
 }
