@@ -62,6 +62,10 @@ func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
 		return cmd.ask(ctx, c, "/v1/query", api.QueryRequest{Query: text, TZ: cmd.TZ, Format: format})
 	}
 	return cmd.fromData(text, func(src query.Source, opt query.Options) error {
+		if format == "ndjson" {
+			_, err := query.Stream(ctx, src, text, opt, query.Output{W: c.out})
+			return err
+		}
 		table, err := query.Run(ctx, src, text, opt)
 		if err != nil {
 			return err
@@ -138,13 +142,12 @@ const textOrPicture = "auto"
 // formatParquet is the format that is no text.
 const formatParquet = "parquet"
 
-// appendTable encodes a table for the screen s, whose width is 0 when it is none.
+// appendTable encodes a table as text in one of the formats that are not streamed, for the screen s, whose
+// width is 0 when it is none.
 func appendTable(t *result.Table, format string, s result.TextOptions) []byte {
 	switch format {
 	case "json":
 		return result.AppendJSON(nil, t)
-	case "ndjson":
-		return result.AppendNDJSON(nil, t)
 	case "csv":
 		return result.AppendCSV(nil, t)
 	case textOrPicture:

@@ -52,8 +52,12 @@ func TestFileIsReadAsStructs(t *testing.T) {
 			event.Duration(90_500_000_000), event.List(`["a",null,"b\n"]`), event.List("[1,2]"), event.Int(1<<53 + 1), event.Null,
 		},
 		[]event.Value{
-			{}, event.Null, event.Float(0.25), event.Bool(false), event.String(""),
-			event.Null, event.List("[]"), {}, event.String("1"), {},
+			{},
+			event.Null, event.Float(0.25), event.Bool(false), event.String(""),
+			event.Null, event.List("[]"),
+			{},
+			event.String("1"),
+			{},
 		},
 	)
 	table.Meta = result.Meta{Snapshot: "s_1", Exact: true, Warnings: []string{"no event"}}
