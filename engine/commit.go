@@ -24,6 +24,7 @@ type pending struct {
 	parts    []part
 	opt      AppendOptions
 	settings *settings // whose calendar cut the parts
+	blocked  uint64    // generation of the names that were refused
 	result   *Result
 
 	// turn receives true when the append is to lead the next commit, false when it is done.
@@ -108,6 +109,9 @@ func (t *Tenant) commitGroup(group []*pending) error {
 		if p.settings != settings { // its days may have moved
 			p.recut(settings)
 		}
+		if t.blocked.changed(p.blocked) {
+			p.refuse(&t.blocked)
+		}
 		for i := range p.parts {
 			parts = append(parts, &p.parts[i])
 		}
@@ -144,16 +148,7 @@ func (p *pending) recut(s *settings) {
 	var parts []part
 	for _, old := range p.parts {
 		for _, next := range splitByDay(old.batch, s.calendar, nil) {
-			if old.index != nil {
-				if next.index == nil {
-					next.index = old.index
-				} else {
-					for i, row := range next.index {
-						next.index[i] = old.index[row]
-					}
-				}
-			}
-			next.owner, next.idHashes = p, hashIDs(next.batch)
+			next.place(&old)
 			parts = append(parts, next)
 		}
 	}
