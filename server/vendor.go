@@ -69,12 +69,18 @@ func (r *request) vendorRequest(where protocol.Route, body []byte) *protocol.Req
 		HasQuery: func(name string) bool { return r.QueryArgs().Has(name) },
 		Header:   func(name string) string { return string(r.Request.Header.Peek(name)) },
 		Headers:  r.headers,
+		Gunzip:   r.gunzip,
 		Body:     body,
 		Received: r.s.opt.Now(),
 		RemoteIP: r.remoteIP(),
 		URLToken: where.Token,
 		Limits:   protocolLimits(&r.s.opt.Limits),
 	}
+}
+
+// gunzip unpacks what a protocol found packed inside a body, as a packed body is.
+func (r *request) gunzip(packed []byte) ([]byte, error) {
+	return unpack("gzip", packed, int(r.s.opt.Limits.UnpackedBytes), r.lease.grow)
 }
 
 // headers yields the header lines of the request.

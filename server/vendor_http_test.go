@@ -110,6 +110,12 @@ func TestVendorsOverHTTP(t *testing.T) {
 	if rows := f.ask(t, "cloud{color = \"red\" and a = 2 and user = \"u\"} | stats count()"); len(rows) != 1 || rows[0][0] != 1.0 {
 		t.Errorf("the event in headers: %v", rows)
 	}
+	// What is packed inside a form counts as what is packed outside.
+	small := newFixture(t, Options{InFlightBytes: 64 << 10})
+	bomb := url.Values{"data": {base64.StdEncoding.EncodeToString([]byte(gzipped(t, strings.Repeat(" ", 900<<10)+browser)))}}.Encode()
+	if resp, text := small.call(t, "POST", "/e/", bomb); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("a bomb in a form: %d %s", resp.StatusCode, text)
+	}
 	// A browser asks first; what is not stored can be read.
 	resp, _ := f.call(t, "OPTIONS", "/e/", "", "Origin: https://shop.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-a")
 	if h := resp.Header; resp.StatusCode >= 300 || h.Get("Access-Control-Allow-Origin") != "https://shop.example" || h.Get("Access-Control-Allow-Headers") != "x-a" || h.Get("Access-Control-Allow-Credentials") != "true" {
