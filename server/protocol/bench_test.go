@@ -1,0 +1,34 @@
+package protocol
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// BenchmarkDecode reads batches of 100 events of usual size.
+func BenchmarkDecode(b *testing.B) {
+	segment, posthog := []string{}, []string{}
+	for i := range 100 {
+		properties := fmt.Sprintf(`{"url":"https://shop.example/item/%d","price":%d.5,"currency":"CNY","cart":{"items":%d,"voucher":null},"tags":["a","b"],"first":true}`, i, i, i%5)
+		segment = append(segment, fmt.Sprintf(`{"type":"track","event":"item_view","userId":"user-%d","anonymousId":"anon-%d","messageId":"m-%d","timestamp":"2025-06-01T07:00:00.000Z","properties":%s,"context":{"library":{"name":"analytics-go","version":"3.0.0"}}}`, i, i, i, properties))
+		posthog = append(posthog, fmt.Sprintf(`{"event":"item_view","distinct_id":"user-%d","uuid":"0190e3a2-7c4d-7a00-8000-%012d","timestamp":"2025-06-01T07:00:00.000Z","properties":%s}`, i, i, properties))
+	}
+	for _, c := range []struct{ name, target, body string }{
+		{"segment", "/v1/batch", `{"batch":[` + strings.Join(segment, ",") + `],"writeKey":"k"}`},
+		{"posthog", "/batch", `{"api_key":"k","batch":[` + strings.Join(posthog, ",") + `]}`},
+	} {
+		b.Run("protocol="+c.name, func(b *testing.B) {
+			p, req := route(b, "POST", c.target, c.body)
+			b.SetBytes(int64(len(c.body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				d, err := p.Decode(req)
+				if err != nil || len(d.Items) != 100 || d.Items[99].Reject != nil {
+					b.Fatal(d, err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/100, "ns/event")
+		})
+	}
+}
