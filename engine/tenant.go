@@ -38,12 +38,13 @@ type Tenant struct {
 		leading bool
 	}
 
-	// commitMu is held by the leader of a commit. It guards dedup, unsynced, erasures and the giving of
+	// commitMu is held by the leader of a commit. It guards dedup, unsynced, erasures, links and the giving of
 	// user numbers.
 	commitMu sync.Mutex
 	unsynced bool // the newest commit may not be on disk
 	dedup    *dedup
 	users    *users
+	links    *linkLog
 	erasures erasures
 	blocked  blockedNames // has a lock of its own
 
@@ -169,12 +170,20 @@ func (t *Tenant) read() error {
 	if err != nil {
 		return err
 	}
-	v := view{settings: t.settings.Load(), users: users.last}
+	links, linkView, err := t.readLinks(users)
+	if err != nil {
+		return err
+	}
+	v := view{settings: t.settings.Load(), users: users.last, links: linkView}
 	erasures, blocked, err := t.readErasures()
 	if err != nil {
 		return err
 	}
-	v.hidden, v.sequence = hiddenOf(erasures.pending), erasures.sequence
+	renamed, err := t.db.store.counter(renamedCounter(t.id))
+	if err != nil {
+		return err
+	}
+	v.hidden, v.sequence, v.renamed = hiddenOf(erasures.pending), erasures.sequence, renamed
 	dedup := newDedup(t, t.db.sequence.Load()+1)
 	if err := dedup.readDropped(); err != nil {
 		return err
@@ -191,7 +200,7 @@ func (t *Tenant) read() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v.epoch = t.view.Load().epoch + 1
-	t.users, t.dedup, t.erasures = users, dedup, erasures
+	t.users, t.links, t.dedup, t.erasures = users, links, dedup, erasures
 	for hash := range blocked {
 		t.blocked.put(hash)
 	}
@@ -308,7 +317,7 @@ func withoutRows(n int, skipped []uint32) []uint32 {
 
 // tenantSpaces are the spaces of keys in which a tenant has a share, but for that of chunks.
 var tenantSpaces = []byte{
-	keys.SpaceErasure, keys.SpaceHot, keys.SpaceID, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired,
+	keys.SpaceErasure, keys.SpaceHot, keys.SpaceID, keys.SpaceLink, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired,
 }
 
 // DropTenant removes a tenant with all it has, receipts of erasures included, for good. Snapshots of it that are open may fail.
@@ -335,6 +344,9 @@ func (db *DB) DropTenant(name string) error {
 	}
 	b := db.store.db.NewBatch()
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
+		return err
+	}
+	if err := b.Delete(keys.Meta(renamedCounter(t.id)), nil); err != nil {
 		return err
 	}
 	for _, space := range tenantSpaces {

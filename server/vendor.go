@@ -70,12 +70,18 @@ func (r *request) vendorRequest(where protocol.Route, body []byte) *protocol.Req
 		HasQuery: func(name string) bool { return r.QueryArgs().Has(name) },
 		Header:   func(name string) string { return string(r.Request.Header.Peek(name)) },
 		Headers:  r.headers,
+		Gunzip:   r.gunzip,
 		Body:     body,
 		Received: r.s.opt.Now(),
 		RemoteIP: r.remoteIP(),
 		URLToken: where.Token,
 		Limits:   protocolLimits(&r.s.opt.Limits),
 	}
+}
+
+// gunzip unpacks what a protocol found packed inside a body, as a packed body is.
+func (r *request) gunzip(packed []byte) ([]byte, error) {
+	return unpack("gzip", packed, int(r.s.opt.Limits.UnpackedBytes), r.lease.grow)
 }
 
 // headers yields the header lines of the request.
@@ -242,7 +248,11 @@ func (s *Server) storeLinks(t *tenant, items []protocol.Item, outcomes []protoco
 			continue
 		}
 		for _, l := range items[i].Links {
-			links = append(links, engine.Link{Kind: engine.LinkKind(l.Kind), User: l.User, ID: l.ID, Time: l.Time, Source: l.Source})
+			kind, err := engine.ParseLinkKind(l.Kind)
+			if err != nil {
+				return err
+			}
+			links = append(links, engine.Link{Kind: kind, User: l.User, ID: l.ID, Time: l.Time, Source: l.Source})
 			owner = append(owner, i)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"cairn/server/access"
 )
 
 // call sends a request with any headers.
@@ -110,6 +112,12 @@ func TestVendorsOverHTTP(t *testing.T) {
 	if rows := f.ask(t, "cloud{color = \"red\" and a = 2 and user = \"u\"} | stats count()"); len(rows) != 1 || rows[0][0] != 1.0 {
 		t.Errorf("the event in headers: %v", rows)
 	}
+	// What is packed inside a form counts as what is packed outside.
+	small := newFixture(t, Options{InFlightBytes: 64 << 10})
+	bomb := url.Values{"data": {base64.StdEncoding.EncodeToString([]byte(gzipped(t, strings.Repeat(" ", 900<<10)+browser)))}}.Encode()
+	if resp, text := small.call(t, "POST", "/e/", bomb); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("a bomb in a form: %d %s", resp.StatusCode, text)
+	}
 	// A browser asks first; what is not stored can be read.
 	resp, _ := f.call(t, "OPTIONS", "/e/", "", "Origin: https://shop.example", "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-a")
 	if h := resp.Header; resp.StatusCode >= 300 || h.Get("Access-Control-Allow-Origin") != "https://shop.example" || h.Get("Access-Control-Allow-Headers") != "x-a" || h.Get("Access-Control-Allow-Credentials") != "true" {
@@ -119,6 +127,72 @@ func TestVendorsOverHTTP(t *testing.T) {
 	for _, protocol := range []string{"segment", "posthog", "ga4", "cloudevents"} {
 		if !strings.Contains(text, `"protocol":"`+protocol+`"`) {
 			t.Errorf("no reject of %s in %s", protocol, text)
+		}
+	}
+}
+
+// TestVendorKeys sends keys by the ways of each protocol: the key is the tenant.
+func TestVendorKeys(t *testing.T) {
+	f := newFixture(t, Options{})
+	create := func(token access.Token, imported string) string {
+		t.Helper()
+		token.Scopes = access.Ingest
+		_, text, err := f.tokens.Create(token, imported)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	create(access.Token{Tenant: "shop"}, "imported-key-of-another-vendor")
+	const shop = "imported-key-of-another-vendor"
+	other := create(access.Token{Tenant: "other"}, "")
+	onlySegment := create(access.Token{Tenant: "shop", Protocols: []string{"segment"}}, "")
+	byCustomer := create(access.Token{Tenant: "cloud", UserMember: "customer.id"}, "")
+	basic := func(key string) string {
+		return "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(key+":"))
+	}
+	const cloud = `{"specversion":"1.0","id":"1","source":"/shop","type":"cloud","subject":"s","data":{"customer":{"id":"c7"}}}`
+	for _, c := range []struct {
+		target, body string
+		headers      []string
+		status       int
+	}{
+		{"/batch", `{"api_key":"` + shop + `","batch":[{"event":"e","distinct_id":"u"}]}`, nil, 200},
+		{"/batch", `{"api_key":"` + shop + `","batch":[{"event":"e","distinct_id":"u","api_key":"` + other + `"}]}`, nil, 401},
+		{"/batch", `{"batch":[{"event":"e","distinct_id":"u"}]}`, nil, 401},
+		{"/batch", `{"api_key":"nobody's","batch":[{"event":"e","distinct_id":"u"}]}`, nil, 401},
+		{"/batch", `{"api_key":"` + onlySegment + `","batch":[{"event":"e","distinct_id":"u"}]}`, nil, 403},
+		{"/e", `{"event":"e","properties":{"token":"` + shop + `","distinct_id":"u"}}`, nil, 200},
+		{"/flags", `{"token":"nobody's"}`, nil, 401},
+		{"/s", `{"event":"$snapshot","properties":{"token":"` + shop + `"}}`, nil, 200},
+		{"/i/v1/analytics/events", `{"batch":[{"event":"e","uuid":"x","distinct_id":"u"}]}`, []string{"Authorization: Bearer " + shop}, 200},
+		{"/i/v1/analytics/events", `{"batch":[{"event":"e","uuid":"x","distinct_id":"u"}]}`, nil, 401},
+		{"/v1/batch", `{"batch":[{"type":"track","event":"e","userId":"u"}]}`, []string{basic(onlySegment)}, 200},
+		{"/v1/batch", `{"batch":[{"type":"track","event":"e","userId":"u"}],"writeKey":"` + shop + `"}`, []string{basic(other)}, 401},
+		{"/v1/batch", `{"batch":[{"type":"track","event":"e","userId":"u"}],"writeKey":"` + shop + `"}`, []string{"Authorization: Bearer of-somebody-else"}, 200},
+		{"/v1/batch", `{"batch":[{"type":"track","event":"e","userId":"u"}]}`, nil, 401},
+		{"/mp/collect?api_secret=" + shop, `{"client_id":"u","events":[{"name":"e"}]}`, nil, 204},
+		{"/mp/collect", `{"client_id":"u","events":[{"name":"e"}]}`, nil, 401},
+		{"/v1/cloudevents", cloud, []string{"Authorization: Bearer " + byCustomer}, 200},
+		{"/v1/cloudevents", cloud, nil, 401},
+	} {
+		if resp, text := f.call(t, "POST", c.target, c.body, c.headers...); resp.StatusCode != c.status {
+			t.Errorf("%s %s %v: %d %s, want %d", c.target, c.body, c.headers, resp.StatusCode, text, c.status)
+		}
+	}
+	_, reader, err := f.tokens.Create(access.Token{Tenant: "shop", Scopes: access.Query}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, cloudReader, err := f.tokens.Create(access.Token{Tenant: "cloud", Scopes: access.Query}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[string]string{"e | stats count()": reader, `cloud{user = "c7"} | stats count()`: cloudReader} {
+		_, text := f.call(t, "GET", "/v1/query?"+url.Values{"q": {query}, "format": {"csv"}}.Encode(), "", "Authorization: Bearer "+want)
+		count := map[string]string{reader: "6", cloudReader: "1"}[want]
+		if lines := strings.Fields(text); len(lines) != 2 || lines[1] != count {
+			t.Errorf("%s: %q, want %s", query, text, count)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -158,6 +159,40 @@ func checkSent(t *testing.T, server, token string, report *clientReport, blind b
 	}
 	checkStored(t, server, token, report, blind)
 	checkLinks(t, server, token, report)
+	checkProfiles(t, server, token, report)
+}
+
+// plainName is a name that needs no backticks in a query.
+var plainName = regexp.MustCompile(`^[a-z_]+(\.[a-z_]+)*$`)
+
+// checkProfiles asks for the profiles of users of whom one event sets properties.
+func checkProfiles(t *testing.T, server, token string, report *clientReport) {
+	t.Helper()
+	changes := map[string]int{}
+	for _, e := range report.Sent {
+		if e.Name == "$profile" {
+			changes[e.User]++
+		}
+	}
+	for _, e := range report.Sent {
+		set, _ := e.Fields["$set"].(map[string]any)
+		if e.Name != "$profile" || changes[e.User] != 1 {
+			continue
+		}
+		for name, value := range flatten(set) {
+			if _, list := value.([]any); list || value == nil || !plainName.MatchString(name) {
+				continue
+			}
+			text, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			query := fmt.Sprintf("set identity = raw; * | where user = %q and user.%s = %s | stats count()", e.User, name, text)
+			if _, answer := getJSON(t, server+"/v1/query?"+url.Values{"q": {query}, "format": {"csv"}}.Encode(), token); strings.TrimSpace(answer) == "count\n0" || !strings.HasPrefix(answer, "count\n") {
+				t.Errorf("%s: %s", query, answer)
+			}
+		}
+	}
 }
 
 // checkStored holds what is stored to what was sent: every event once, with its fields. If blind, events

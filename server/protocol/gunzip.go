@@ -20,7 +20,15 @@ const (
 // IsGzip reports whether data begins as gzip does.
 func IsGzip(data []byte) bool { return bytes.HasPrefix(data, []byte{0x1f, 0x8b, 0x08}) }
 
-// gunzip unpacks data if it is gzip.
+// gunzip unpacks data that was hidden in the request, if it is gzip.
+func (r *Request) gunzip(data []byte) ([]byte, error) {
+	if r.Gunzip != nil && IsGzip(data) {
+		return r.Gunzip(data)
+	}
+	return gunzip(data)
+}
+
+// gunzip unpacks data if it is gzip, within fixed limits.
 func gunzip(data []byte) ([]byte, error) {
 	if !IsGzip(data) {
 		return data, nil

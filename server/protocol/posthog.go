@@ -162,7 +162,7 @@ func posthogText(r *Request) ([]byte, error) {
 	if r.Query("compression") == "lz64" {
 		return nil, &api.Error{Code: api.CodeUnknownEncoding, Message: "compression lz64 is not served", Hint: "send gzip-js or base64"}
 	}
-	return gunzip(text)
+	return r.gunzip(text)
 }
 
 // Answer is 200 if one event at least is stored, or was before.

@@ -33,7 +33,10 @@ type Request struct {
 	// Headers yields every header line; nil yields none. Names come in any case.
 	Headers iter.Seq2[string, string]
 	// Body is unpacked: a Content-Encoding is undone, and gzip that only its first bytes tell of.
-	Body      []byte
+	Body []byte
+	// Gunzip unpacks gzip that is hidden in a form or a parameter, within the limits and the memory of the
+	// request; nil: within fixed limits.
+	Gunzip    func(packed []byte) ([]byte, error)
 	WireBytes int       // of the body before it was unpacked
 	Received  time.Time // the server's clock when the request came
 	RemoteIP  string    // of the connection
