@@ -185,7 +185,8 @@ func (c *hotChunks) cut(blocks int) *hotChunks {
 
 // joinBlocks copies the rows of blocks into one.
 func joinBlocks(blocks []hotBlock) hotBlock {
-	var b column.Builder
+	b := builders.Get().(*column.Builder)
+	defer builders.Put(b)
 	var users []uint32
 	for _, block := range blocks {
 		in := block.input
@@ -205,7 +206,7 @@ func joinBlocks(blocks []hotBlock) hotBlock {
 		}
 	}
 	last := blocks[len(blocks)-1]
-	joined := newHotBlock(segment.Input{Batch: b.Finish(), Users: users, Received: last.input.Received}, last.sequence)
+	joined := newHotBlock(segment.Input{Batch: compacted(b), Users: users, Received: last.input.Received}, last.sequence)
 	joined.first = blocks[0].first
 	return joined
 }

@@ -160,4 +160,6 @@ func perSecond(n int, p Phase) float64 { return float64(n) / max(p.Seconds, 1e-9
 
 func whole(v float64) string { return table.Count(int(v)) }
 
-func micros(seconds float64, n int) string { return fmt.Sprintf("%.2f µs", 1e6*seconds/float64(max(1, n))) }
+func micros(seconds float64, n int) string {
+	return fmt.Sprintf("%.2f µs", 1e6*seconds/float64(max(1, n)))
+}
