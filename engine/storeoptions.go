@@ -59,7 +59,11 @@ func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 				s.backgroundError(nil)
 			}
 		},
-		WriteStallBegin: func(i pebble.WriteStallBeginInfo) { o.Logger.Warn("store write stall", "reason", i.Reason) },
+		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
+			s.stalled.Store(true)
+			o.Logger.Warn("store write stall", "reason", i.Reason)
+		},
+		WriteStallEnd: func() { s.stalled.Store(false) },
 	}
 	return p
 }

@@ -328,6 +328,9 @@ func (db *DB) DropTenant(name string) error {
 			return err
 		}
 	}
+	if err := db.store.deleteRecords(b, name); err != nil {
+		return err
+	}
 	db.mu.Lock()
 	next := db.mu.nextTenant
 	db.mu.Unlock()

@@ -9,6 +9,7 @@
 //	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention
 //	'm' manifest  tenant u32, partition u16, day i64, segment u64   summary and directory
 //	'n' names     tenant u32, partition u16, first user u32         names of consecutive users
+//	'r' record    kind, 0, tenant name, 0, record name               what the caller keeps: tokens, saved queries …
 //	't' tenant    name                                              id and settings
 //	'u' user      tenant u32, partition u16, user string            dense user number
 //	'x' expired   tenant u32, partition u16, event name             users of days past retention
@@ -25,6 +26,7 @@
 package keys
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -46,6 +48,7 @@ const (
 	SpaceID       = 'i'
 	SpaceManifest = 'm'
 	SpaceName     = 'n'
+	SpaceRecord   = 'r'
 	SpaceTenant   = 't'
 	SpaceUser     = 'u'
 	SpaceExpired  = 'x'
@@ -83,6 +86,34 @@ func ParseTenantName(key []byte) (string, error) {
 		return "", badKey("tenant", key)
 	}
 	return string(key[1:]), nil
+}
+
+// Record is the key of a record. Neither kind nor tenant have a zero byte; the tenant of records of the
+// directory as a whole is "".
+func Record(kind, tenant, name string) []byte {
+	return append(RecordSpan(kind, tenant).Start, name...)
+}
+
+// RecordSpan covers the records of a kind and a tenant.
+func RecordSpan(kind, tenant string) Span {
+	prefix := append(RecordKindSpan(kind).Start, tenant...)
+	return prefixSpan(append(prefix, 0))
+}
+
+// RecordKindSpan covers the records of a kind, of all tenants.
+func RecordKindSpan(kind string) Span {
+	prefix := append([]byte{SpaceRecord}, kind...)
+	return prefixSpan(append(prefix, 0))
+}
+
+// ParseRecord reads a record's key.
+func ParseRecord(key []byte) (kind, tenant, name string, err error) {
+	if len(key) > 0 && key[0] == SpaceRecord {
+		if parts := bytes.SplitN(key[1:], []byte{0}, 3); len(parts) == 3 && len(parts[0]) > 0 {
+			return string(parts[0]), string(parts[1]), string(parts[2]), nil
+		}
+	}
+	return "", "", "", badKey("record", key)
 }
 
 func partition(space byte, t Tenant, p Partition, extra int) []byte {
@@ -235,6 +266,10 @@ func Format(key []byte) string {
 		return fmt.Sprintf("meta %q", key[1:])
 	case SpaceTenant:
 		return fmt.Sprintf("tenant %q", key[1:])
+	case SpaceRecord:
+		if kind, tenant, name, err := ParseRecord(key); err == nil {
+			return fmt.Sprintf("record %s tenant=%q %q", kind, tenant, name)
+		}
 	case SpaceGarbage:
 		if s, err := ParseGarbage(key); err == nil {
 			return fmt.Sprintf("garbage segment=%d", s)
