@@ -124,7 +124,7 @@ func acknowledged(body []byte) int {
 
 // query sends a query and returns its answer as CSV.
 func (c *client) query(text string) ([]byte, error) {
-	a, err := c.send(fmt.Appendf(nil, "POST /v1/query?format=csv HTTP/1.1\r\nHost: load\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(text), text))
+	a, err := c.send(fmt.Appendf(nil, "POST /v1/query?format=csv HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(text), text))
 	if err == nil && a.status != 200 {
 		err = fmt.Errorf("query %s: %d %s", text, a.status, a.body)
 	}

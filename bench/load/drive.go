@@ -38,7 +38,7 @@ func makeRequest(g *workload.Generator, size int) request {
 	for range size {
 		r.body = g.Next(r.body)
 	}
-	r.head = fmt.Appendf(nil, "POST /v1/events HTTP/1.1\r\nHost: load\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n", len(r.body))
+	r.head = fmt.Appendf(nil, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n", len(r.body))
 	r.wire = append(append(append(make([]byte, 0, len(r.head)+2+len(r.body)), r.head...), "\r\n"...), r.body...)
 	return r
 }

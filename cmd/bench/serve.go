@@ -48,7 +48,10 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	srv := server.New(db, server.Options{Logger: log})
+	srv, err := server.New(db, server.Options{Logger: log})
+	if err != nil {
+		return err
+	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(ln) }()
 	fmt.Println(ln.Addr())
