@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -17,6 +18,8 @@ const (
 	groupRows = 1 << 16
 	// groupBytes bounds their memory: the store takes no batch of gigabytes.
 	groupBytes = 64 << 20
+	// gatherMax is the number of appends from which on a leader gathers no more.
+	gatherMax = 64
 )
 
 // pending is an append on its way through the commit.
@@ -67,6 +70,7 @@ func (t *Tenant) commit(ctx context.Context, p *pending) error {
 // lead commits the front of the queue, whose first append is the caller's.
 func (t *Tenant) lead() {
 	t.commitMu.Lock() // waiting for it, the queue fills
+	t.gather()
 	q := &t.queue
 	q.Lock()
 	n, rows, bytes := 0, 0, 0
@@ -98,6 +102,22 @@ func (t *Tenant) lead() {
 		q.leading = false
 	}
 	q.Unlock()
+}
+
+// gather lets goroutines run that are ready to, as long as appends come of it. A sync, and the waking of
+// threads around it, costs as much as some tens of small appends: the more share one, the more the machine
+// can do. Whoever appends alone does not wait.
+func (t *Tenant) gather() {
+	for before := 0; ; {
+		t.queue.Lock()
+		n := len(t.queue.waiting)
+		t.queue.Unlock()
+		if n == before || n >= gatherMax {
+			return
+		}
+		before = n
+		runtime.Gosched()
+	}
 }
 
 // commitGroup writes the frames of all appends in one batch and makes them visible. The caller holds
