@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"cairn/engine/column"
 	"cairn/engine/event"
@@ -130,8 +131,8 @@ type part struct {
 	batch *column.Batch
 	// index maps rows to the indexes of the caller's batch; nil: they are the same.
 	index    []uint32
-	idHashes []uint64 // by string of the id dictionary, if there is a frame
-	frame    []byte   // nil: still to be encoded, the batch being small
+	idHashes []uint64     // by string of the id dictionary, if there is a frame
+	frame    *frameBuffer // nil: still to be encoded, the batch being small
 	owner    *pending
 }
 
@@ -194,10 +195,30 @@ func (t *Tenant) prepare(p *pending, b *column.Batch) error {
 		part := &p.parts[i]
 		part.owner = p
 		if part.batch.Rows >= SmallRows {
-			part.idHashes, part.frame = hashIDs(part.batch), frame.Append(nil, part.batch)
+			part.idHashes, part.frame = hashIDs(part.batch), encodeFrame(part.batch)
 		}
 	}
 	return nil
+}
+
+// frameBuffer is the memory of an encoded frame until it is in the store's batch.
+type frameBuffer struct{ bytes []byte }
+
+var frameBuffers = sync.Pool{New: func() any { return new(frameBuffer) }}
+
+// frameKeptMax is the size up to which such memory is used again.
+const frameKeptMax = 1 << 20
+
+func encodeFrame(b *column.Batch) *frameBuffer {
+	f := frameBuffers.Get().(*frameBuffer)
+	f.bytes = frame.Append(f.bytes[:0], b)
+	return f
+}
+
+func (f *frameBuffer) release() {
+	if cap(f.bytes) <= frameKeptMax {
+		frameBuffers.Put(f)
+	}
 }
 
 // repeatedIDs gives the verdict on rows that repeat an insert id of a row before, and adds them to

@@ -190,7 +190,7 @@ type joined struct {
 	span     spanKey
 	batch    *column.Batch
 	idHashes []uint64
-	frame    []byte
+	frame    *frameBuffer
 	parts    []*part // whose rows follow each other
 }
 
@@ -272,14 +272,15 @@ func (c *commitState) write(frames []joined, opt AppendOptions) error {
 		if err != nil {
 			return err
 		}
-		value := f.frame
-		if value == nil {
-			value = frame.Append(nil, f.batch)
+		if f.frame == nil {
+			f.frame = encodeFrame(f.batch)
 		}
-		value = frame.AppendRecord(value, frame.Record{Received: c.now, Users: users, Skipped: skipped})
-		if err := b.Set(keys.Hot(t.id, 0, f.span.from, sequence), value, nil); err != nil {
+		f.frame.bytes = frame.AppendRecord(f.frame.bytes, frame.Record{Received: c.now, Users: users, Skipped: skipped})
+		if err := b.Set(keys.Hot(t.id, 0, f.span.from, sequence), f.frame.bytes, nil); err != nil {
 			return err
 		}
+		f.frame.release() // the store's batch has a copy
+		f.frame = nil
 		c.last = sequence
 		c.blocks = append(c.blocks, committedBlock{f.span, newHotBlock(segment.Input{
 			Batch: f.batch, Users: users, Received: c.now, Rows: withoutRows(f.batch.Rows, skipped),
