@@ -17,7 +17,7 @@ const (
 	// batches.
 	tinyFan = 16
 	// tinyRows is the size from which blocks are not joined.
-	tinyRows = 4096
+	tinyRows = 512
 	// tinyBytes is the size together from which they are not.
 	tinyBytes = 64 << 20
 )
