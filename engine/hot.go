@@ -10,8 +10,7 @@ import (
 )
 
 const (
-	// hotChunkRows is the size from which a hot reader is kept for good; a query sorts at most that
-	// many rows again because new ones have come.
+	// hotChunkRows is the size from which a hot reader grows no more.
 	hotChunkRows = segment.BlockRows
 	// tinyFan blocks of about one size are joined in memory, so that single events cost no more than
 	// batches.
@@ -51,69 +50,101 @@ func newHotBlock(input segment.Input, sequence uint64) hotBlock {
 
 // hotChunks are the readers over a span's hot blocks. Views share them until a seal changes the
 // front of the list.
+//
+//	blocks  1000 1000 1000 1000 1000 1000 1000 1000 1000 300 17 17 4
+//	        └────────────── stable ─────────────┘└────┘  └── tail ──┘
+//
+// A query that finds new blocks puts them in order as a chunk of their own, together with the chunks
+// before it that are not much larger: a row is sorted again a few times until it is in a full chunk, not
+// by every query. Blocks that may still be joined are the tail.
 type hotChunks struct {
-	mu   sync.Mutex
-	full []hotChunk
-	// last covers the blocks behind the full chunks up to end.
-	last hotChunk
+	mu     sync.Mutex
+	stable []hotChunk // one behind the other, from the first block on
+	tail   hotChunk   // the last one asked for
 }
 
+// hotChunk is a reader over the blocks [start, end).
 type hotChunk struct {
-	reader *segment.Reader
-	end    int // number of blocks up to and with this chunk
+	reader     *segment.Reader
+	start, end int
+	rows       int
 }
+
+// chunkGrowth is how many times larger than what follows a chunk is to be left alone.
+const chunkGrowth = 3
 
 // readers returns readers over the blocks, building what is new since they were last asked for.
 func (c *hotChunks) readers(blocks []hotBlock) []*segment.Reader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []*segment.Reader
-	start := 0
-	for _, chunk := range c.full {
-		if chunk.end > len(blocks) {
-			break
-		}
-		out = append(out, chunk.reader)
-		start = chunk.end
+	known := 0
+	for known < len(c.stable) && c.stable[known].end <= len(blocks) {
+		known++
 	}
-	for start < len(blocks) {
-		end, rows := start, 0
-		for end < len(blocks) && rows < hotChunkRows {
-			rows += blocks[end].rows
-			end++
+	chunks := c.stable[:known:known]
+	stable := len(blocks)
+	for stable > 0 && blocks[stable-1].rows < tinyRows {
+		stable--
+	}
+	// A view older than the chunks gets its own, where they go further than it does.
+	newest := known == len(c.stable)
+	for start := endOf(chunks); start < stable; start = endOf(chunks) {
+		next := hotChunk{start: start, end: start}
+		for next.end < stable && next.rows < hotChunkRows {
+			next.rows += blocks[next.end].rows
+			next.end++
 		}
-		reader := c.build(blocks, start, end, rows >= hotChunkRows)
-		out = append(out, reader)
-		start = end
+		chunks = addChunk(chunks, next, blocks)
+	}
+	if newest {
+		c.stable = chunks
+	}
+	out := make([]*segment.Reader, 0, len(chunks)+1)
+	for i := range chunks {
+		out = append(out, chunks[i].reader)
+	}
+	if start := endOf(chunks); start < len(blocks) {
+		tail := hotChunk{start: start, end: len(blocks)}
+		if t := &c.tail; t.reader != nil && t.start == tail.start && t.end == tail.end {
+			tail.reader = t.reader
+		} else {
+			tail.build(blocks)
+		}
+		if newest && tail.end >= c.tail.end {
+			c.tail = tail
+		}
+		out = append(out, tail.reader)
 	}
 	return out
 }
 
-func (c *hotChunks) build(blocks []hotBlock, start, end int, full bool) *segment.Reader {
-	if !full && c.last.reader != nil && c.last.end == end && c.end() == start {
-		return c.last.reader
-	}
-	inputs := make([]segment.Input, 0, end-start)
-	for i := start; i < end; i++ {
-		inputs = append(inputs, blocks[i].input)
-	}
-	chunk := hotChunk{segment.NewHot(inputs), end}
-	switch {
-	case full && c.end() == start:
-		c.full = append(c.full, chunk)
-		c.last = hotChunk{}
-	case !full && c.end() == start && end >= c.last.end:
-		c.last = chunk
-	}
-	return chunk.reader
-}
-
-// end returns the number of blocks in full chunks.
-func (c *hotChunks) end() int {
-	if len(c.full) == 0 {
+func endOf(chunks []hotChunk) int {
+	if len(chunks) == 0 {
 		return 0
 	}
-	return c.full[len(c.full)-1].end
+	return chunks[len(chunks)-1].end
+}
+
+// addChunk builds a chunk behind the others, with those before it that are not chunkGrowth times larger.
+func addChunk(chunks []hotChunk, next hotChunk, blocks []hotBlock) []hotChunk {
+	for n := len(chunks); n > 0; n-- {
+		before := &chunks[n-1]
+		if before.rows >= chunkGrowth*next.rows || before.rows+next.rows > hotChunkRows {
+			break
+		}
+		next.start, next.rows = before.start, next.rows+before.rows
+		chunks = chunks[:n-1 : n-1]
+	}
+	next.build(blocks)
+	return append(chunks, next)
+}
+
+func (c *hotChunk) build(blocks []hotBlock) {
+	inputs := make([]segment.Input, 0, c.end-c.start)
+	for i := c.start; i < c.end; i++ {
+		inputs = append(inputs, blocks[i].input)
+	}
+	c.reader = segment.NewHot(inputs)
 }
 
 // addHot appends a block; the caller edits the newest view.
@@ -174,13 +205,11 @@ func sizeClass(rows int) int {
 func (c *hotChunks) cut(blocks int) *hotChunks {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := &hotChunks{}
-	for _, chunk := range c.full {
-		if chunk.end <= blocks {
-			next.full = append(next.full, chunk)
-		}
+	n := 0
+	for n < len(c.stable) && c.stable[n].end <= blocks {
+		n++
 	}
-	return next
+	return &hotChunks{stable: c.stable[:n:n]}
 }
 
 // joinBlocks copies the rows of blocks into one.
