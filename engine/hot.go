@@ -133,7 +133,7 @@ func addChunk(chunks []hotChunk, next hotChunk, blocks []hotBlock) []hotChunk {
 			break
 		}
 		next.start, next.rows = before.start, next.rows+before.rows
-		chunks = chunks[:n-1 : n-1]
+		chunks = chunks[: n-1 : n-1]
 	}
 	next.build(blocks)
 	return append(chunks, next)
