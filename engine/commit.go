@@ -28,6 +28,7 @@ type pending struct {
 	rows, bytes int
 	opt         AppendOptions
 	settings    *settings // whose calendar cut the parts
+	blocked     uint64    // generation of the names that were refused
 	result      *Result
 
 	// turn receives true when the append is to lead the next commit, false when it is done.
@@ -133,6 +134,9 @@ func (t *Tenant) commitGroup(group []*pending) error {
 		if p.settings != settings { // its days may have moved
 			p.recut(settings)
 		}
+		if t.blocked.changed(p.blocked) {
+			p.refuse(&t.blocked)
+		}
 		for i := range p.parts {
 			parts = append(parts, &p.parts[i])
 		}
@@ -169,16 +173,7 @@ func (p *pending) recut(s *settings) {
 	var parts []part
 	for _, old := range p.parts {
 		for _, next := range splitByDay(nil, old.batch, s.calendar, nil) {
-			if old.index != nil {
-				if next.index == nil {
-					next.index = old.index
-				} else {
-					for i, row := range next.index {
-						next.index[i] = old.index[row]
-					}
-				}
-			}
-			next.owner = p
+			next.place(&old)
 			parts = append(parts, next)
 		}
 	}
@@ -268,7 +263,7 @@ func (c *commitState) write(frames []joined, opt AppendOptions) error {
 		if len(skipped) == f.batch.Rows {
 			continue
 		}
-		users, err := t.users.resolve(&f.batch.User.Dict, &added)
+		users, err := t.users.resolve(&f.batch.User.Dict, usersBut(f.batch, skipped), &added)
 		if err != nil {
 			return err
 		}
@@ -304,6 +299,22 @@ func (c *commitState) write(frames []joined, opt AppendOptions) error {
 	}
 	t.unsynced = opt.Unsynced
 	return nil
+}
+
+// usersBut returns which strings of the users' dictionary other rows have than the skipped ones, nil if none is
+// skipped. A user who is in nothing but repeats gets no number: he may have been erased since they first came.
+func usersBut(b *column.Batch, skipped []uint32) []bool {
+	if len(skipped) == 0 {
+		return nil
+	}
+	used := make([]bool, b.User.Dict.Len())
+	gone := rowSet{rows: skipped}
+	for i, code := range b.User.Bits {
+		if !gone.has(uint32(b.User.Row(i))) {
+			used[code] = true
+		}
+	}
+	return used
 }
 
 // duplicates returns the rows of a frame whose insert id is known, and gives the verdicts on them.

@@ -52,6 +52,9 @@ type DB struct {
 	// drops segments, installing while a manifest change is written.
 	sealing, merging, installing sync.Mutex
 
+	// erasing are the tenants that Open finds with erasures to be completed.
+	erasing []*Tenant
+
 	sequence atomic.Uint64 // of the newest frame
 	worker   *worker
 	counters counters
@@ -117,6 +120,9 @@ func (db *DB) read() error {
 	}
 	db.sequence.Store(sequence)
 	if err := db.readHotSizes(byID); err != nil {
+		return err
+	}
+	if err := db.findErasing(byID); err != nil {
 		return err
 	}
 	return db.removeOrphans()

@@ -154,11 +154,15 @@ func (sc *scanner) window(ctx context.Context, sources []scanSource, from, to in
 	return nil
 }
 
-// find appends the rows of a reader that lie in the window and have a wanted user and name.
+// find appends the rows of a reader that lie in the window, are not hidden and have a wanted user and name.
 func (sc *scanner) find(places []place, source uint32, r *segment.Reader, from, to int64) ([]place, error) {
 	wanted, err := sc.wantedEvents(r)
 	if err != nil || wanted != nil && len(wanted) == 0 {
 		return places, err
+	}
+	hidden, err := r.HiddenRows()
+	if err != nil {
+		return nil, err
 	}
 	var times []int64
 	var codes, users []uint32
@@ -183,6 +187,9 @@ func (sc *scanner) find(places []place, source uint32, r *segment.Reader, from, 
 		first, _ := r.BlockRange(b)
 		for i, at := range times {
 			if at < from || at > to || wanted != nil && !wanted[codes[i]] || sc.users != nil && !sc.users[users[i]] {
+				continue
+			}
+			if hidden != nil && hidden.Contains(uint32(first+i)) {
 				continue
 			}
 			places = append(places, place{at, source, uint32(first + i)})

@@ -64,7 +64,8 @@ func (s *Snapshot) Close() {
 
 // Segments returns readers over every stored event in the range, each event in exactly one reader.
 // The readers may hold events outside the range. Segments of one user and time may overlap: the rows of
-// a user in time order are the merge of the readers.
+// a user in time order are the merge of the readers. Rows of erased users that are stored still are hidden:
+// see segment.Reader.Without.
 func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.Reader, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -85,10 +86,12 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, reader)
+			out = append(out, reader.Without(s.view.hidden))
 		}
 		if len(span.hot) > 0 && r.Overlaps(span.hotFrom, span.hotTo) {
-			out = append(out, span.chunks.readers(span.hot)...)
+			for _, reader := range span.chunks.readers(span.hot) {
+				out = append(out, reader.Without(s.view.hidden))
+			}
 		}
 	}
 	return out, nil
@@ -100,10 +103,11 @@ func (s *Snapshot) UserID(name string) (uint32, bool, error) {
 		return 0, false, s.err
 	}
 	id, ok, err := s.tenant.users.lookup([]byte(name))
-	return id, ok && id <= s.view.users, err
+	return id, ok && s.view.shows(id), err
 }
 
-// UserNames returns the users with the given numbers; "" stands for 0 and for numbers never given.
+// UserNames returns the users with the given numbers; "" stands for 0, for numbers never given, and for
+// users who were erased, be it after the snapshot was opened.
 func (s *Snapshot) UserNames(ids []uint32) ([]string, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -115,7 +119,7 @@ func (s *Snapshot) UserNames(ids []uint32) ([]string, error) {
 }
 
 // UserCount returns the highest number of a user. Numbers have no gaps, but a user may have no event
-// left.
+// left, or be erased.
 func (s *Snapshot) UserCount() uint32 { return s.view.users }
 
 // Location returns the tenant's time zone.
@@ -137,9 +141,9 @@ func (s *Snapshot) Sequence() uint64 { return s.view.sequence }
 // every event acknowledged up to then is in.
 func (s *Snapshot) CompleteUntil() int64 { return s.view.received }
 
-// Rows returns the number of stored events.
+// Rows returns the number of stored events. While some are hidden it has to count those.
 func (s *Snapshot) Rows() int {
-	n := 0
+	n := -s.view.hiddenRows()
 	for _, span := range s.view.spans {
 		n += span.rows()
 	}
@@ -159,6 +163,10 @@ func (s *Snapshot) TimeRange() event.TimeRange {
 			out.To = to + 1
 		}
 		first = false
+	}
+	if s.view.hidden != nil {
+		s.view.visibleTimes(add)
+		return out
 	}
 	for _, span := range s.view.spans {
 		for _, h := range span.sealed {
@@ -180,7 +188,11 @@ func (s *Snapshot) ExpiredUsers(eventName string) (*roaring.Bitmap, error) {
 	if !s.tenant.stored() {
 		return roaring.New(), nil
 	}
-	return s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
+	out, err := s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
+	if err == nil && s.view.hidden != nil {
+		out.AndNot(s.view.hidden)
+	}
+	return out, err
 }
 
 func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {
@@ -188,15 +200,20 @@ func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := roaring.New()
 	if value == nil {
-		return out, nil
+		return roaring.New(), nil
 	}
-	if _, err = out.ReadFrom(bytes.NewReader(value)); err == nil {
+	return decodeExpired(key, value)
+}
+
+func decodeExpired(key, value []byte) (*roaring.Bitmap, error) {
+	out := roaring.New()
+	_, err := out.ReadFrom(bytes.NewReader(value))
+	if err == nil {
 		err = out.Validate()
 	}
 	if err != nil {
-		return nil, &CorruptionError{Key: key, Err: err}
+		return nil, &CorruptionError{Key: bytes.Clone(key), Err: err}
 	}
 	return out, nil
 }

@@ -26,13 +26,14 @@ const (
 const smallBodyMax = 1 << 20
 
 const (
-	// bodyRate is the slowest that a body may come, in bytes a second, once bodyGrace is over: a
+	// bodyRate is the slowest that a body may come, in bytes a second, once Options.BodyGrace is over: a
 	// client that sends a byte now and then cannot keep a connection and a buffer for long.
-	bodyRate  = 16 << 10
-	bodyGrace = 20 * time.Second
+	bodyRate = 16 << 10
 	// pieceMax is how much of a body is read, and memory taken for it, at once: what a header claims
 	// is not believed before it has come.
 	pieceMax = 1 << 20
+	// prefetched is how much of a body fasthttp reads with the header.
+	prefetched = 8 << 10
 	// keptMax is the size up to which a buffer is used again.
 	keptMax = 1 << 20
 )
@@ -88,9 +89,9 @@ func (r *request) readStream(declared, limit int64) error {
 			leased = have + want
 		}
 		r.body.grow(int(want))
-		if have > 8<<10 || declared < 0 { // what came with the header is there already
+		if have >= prefetched || declared < 0 { // what came with the header is there already
 			limited = true
-			deadline := started.Add(bodyGrace + time.Duration(have)*time.Second/bodyRate)
+			deadline := started.Add(r.s.opt.BodyGrace + time.Duration(have)*time.Second/bodyRate)
 			if err := r.SetReadDeadline(deadline); err != nil {
 				return err
 			}
@@ -104,6 +105,7 @@ func (r *request) readStream(declared, limit int64) error {
 			if declared >= 0 && int64(len(r.body.bytes)) < declared {
 				return cutShort(io.ErrUnexpectedEOF)
 			}
+			r.bodyRead = true
 			if limited {
 				return r.SetReadDeadline(time.Time{})
 			}
@@ -119,6 +121,28 @@ func (b *bodyBuffer) grow(n int) {
 		next := make([]byte, len(b.bytes), max(2*cap(b.bytes), len(b.bytes)+n))
 		copy(next, b.bytes)
 		b.bytes = next
+	}
+}
+
+// drain reads on what a client is still sending of a body that nobody wanted, within bounds, as one that
+// is cut off while it writes may never see the answer. The connection ends with the answer.
+func (r *request) drain() {
+	if r.bodyRead || !r.Request.IsBodyStream() || r.Request.Header.ContentLength() == 0 {
+		return
+	}
+	r.SetConnectionClose()
+	const bytesMax, idleMax, totalMax = 64 << 20, 300 * time.Millisecond, 5 * time.Second
+	buf := make([]byte, 64<<10)
+	end := time.Now().Add(totalMax)
+	for n := 0; n < bytesMax && time.Now().Before(end); {
+		if err := r.SetReadDeadline(time.Now().Add(idleMax)); err != nil {
+			return
+		}
+		read, err := r.Request.BodyStream().Read(buf)
+		if err != nil {
+			return
+		}
+		n += read
 	}
 }
 

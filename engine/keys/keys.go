@@ -4,9 +4,10 @@
 // is named by its first instant in Unix nanoseconds with the sign bit flipped.
 //
 //	'a' meta      name                                              format, counters
+//	'e' erasure   tenant u32, kind u8, see ErasureKind               receipts, erased names, what is still hidden
 //	'g' garbage   segment u64                                       chunks to be removed
 //	'h' hot log   tenant u32, partition u16, day i64, sequence u64  frame
-//	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention
+//	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention, in format 1
 //	'm' manifest  tenant u32, partition u16, day i64, segment u64   summary and directory
 //	'n' names     tenant u32, partition u16, first user u32         names of consecutive users
 //	'r' record    kind, 0, tenant name, 0, record name               what the caller keeps: tokens, saved queries …
@@ -43,6 +44,7 @@ type Segment uint64
 // Spaces are the first bytes of keys.
 const (
 	SpaceMeta     = 'a'
+	SpaceErasure  = 'e'
 	SpaceGarbage  = 'g'
 	SpaceHot      = 'h'
 	SpaceID       = 'i'
@@ -291,6 +293,10 @@ func Format(key []byte) string {
 	case SpaceName:
 		if t, p, first, err := ParseNames(key); err == nil {
 			return fmt.Sprintf("names tenant=%d partition=%d first=%d", t, p, first)
+		}
+	case SpaceErasure:
+		if k, err := ParseErasure(key); err == nil {
+			return k.String()
 		}
 	case SpaceUser, SpaceExpired, SpaceID:
 		if len(key) >= 7 {

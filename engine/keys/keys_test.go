@@ -75,6 +75,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(User(1, 0, "anna"))
 	f.Add(Garbage(8))
 	f.Add([]byte("t"))
+	f.Add(ErasureKey{Tenant: 1, Kind: ErasureReceipt, Number: 9}.Bytes())
+	f.Add(ErasureKey{Tenant: 1, Kind: ErasureName, Hash: [32]byte{1, 2}}.Bytes())
 	f.Fuzz(func(t *testing.T, key []byte) {
 		Format(key)
 		if k, err := ParseHot(key); err == nil && !bytes.Equal(Hot(k.Tenant, k.Partition, k.Day, k.Sequence), key) {
@@ -88,6 +90,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if name, err := ParseTenantName(key); err == nil && !bytes.Equal(TenantName(name), key) {
 			t.Fatalf("tenant key %x does not come back", key)
+		}
+		if k, err := ParseErasure(key); err == nil && !bytes.Equal(k.Bytes(), key) {
+			t.Fatalf("erasure key %x does not come back", key)
 		}
 		if s, err := ParseGarbage(key); err == nil && !bytes.Equal(Garbage(s), key) {
 			t.Fatalf("garbage key %x does not come back", key)

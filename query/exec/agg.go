@@ -98,11 +98,15 @@ type userSource struct {
 	code  uint32
 }
 
-func (s userSource) count() int {
+func (s userSource) count() (int, error) {
 	if s.event {
-		return s.view.info.Events[s.code].Users
+		events, err := s.view.reader.VisibleEvents()
+		if err != nil {
+			return 0, err
+		}
+		return events[s.code].Users, nil
 	}
-	return s.view.info.Users
+	return s.view.reader.VisibleUsers()
 }
 
 func (x *Execution) newUsersAggregate() *usersAggregate {
@@ -128,10 +132,7 @@ func (a *usersAggregate) bound() int { return int(a.x.Source.UserCount()) + 1 }
 
 func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	bound := a.bound()
-	most := listMax(bound)
-	if len(a.sets) <= fewSets || a.x.made != nil && len(a.sets) <= 16*fewSets {
-		most = min(most, fewSets)
-	}
+	most := a.listMost(bound)
 	ids, err := b.users(a.buffer[:0])
 	if err != nil {
 		return err
@@ -156,6 +157,20 @@ func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	}
 	a.account.add(grown)
 	return nil
+}
+
+// listMost is how many members a set may have before it becomes a bitmap.
+func (a *usersAggregate) listMost(bound int) int {
+	if len(a.sets) <= fewSets || a.x.made != nil && len(a.sets) <= 16*fewSets {
+		return min(listMax(bound), fewSets)
+	}
+	return listMax(bound)
+}
+
+// addUser adds a user.
+func (a *usersAggregate) addUser(group, user uint32) {
+	bound := a.bound()
+	a.account.add(a.sets[group].addMost(user, bound, a.listMost(bound)))
 }
 
 // addWhole adds all users of a source.
@@ -207,7 +222,11 @@ func (a *usersAggregate) finish(group uint32, _ *syntax.Agg) (event.Value, error
 		if set.sizeBytes() == 0 && disjoint(sources) {
 			n := 0
 			for _, s := range sources {
-				n += s.count()
+				users, err := s.count()
+				if err != nil {
+					return event.Value{}, err
+				}
+				n += users
 			}
 			return event.Int(int64(n)), nil
 		}

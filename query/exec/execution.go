@@ -74,6 +74,8 @@ type Execution struct {
 	columns   []columnRef     // that the pipeline reads
 	names     *nameCache
 	known     *learntValues
+	// explaining says that nothing is learnt of users; see notLearnt.
+	explaining bool
 }
 
 // Reading counts what a query read. It is shared by the pipelines of a query.
@@ -81,6 +83,19 @@ type Reading struct {
 	Segments, Rows, Bytes atomic.Int64
 	Inexact               atomic.Bool // a sketch stands in for exact values
 	names                 nameCache
+	failed                atomic.Pointer[error] // why a user could not be looked up
+	profiles              profileCache
+}
+
+// fail makes the query end with an error that came up where none can be returned.
+func (r *Reading) fail(err error) { r.failed.CompareAndSwap(nil, &err) }
+
+// err returns why the query has to end.
+func (r *Reading) err() error {
+	if err := r.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // SetActor makes a column stand for the user; nil is the user himself.
@@ -144,7 +159,14 @@ func (x *Execution) newScan(ctx context.Context, rng event.TimeRange, c *conditi
 	}
 	for _, r := range readers {
 		v := newView(r)
-		if v.info.Rows > 0 && !v.outside(rng) {
+		if v.info.Rows == 0 || v.outside(rng) {
+			continue
+		}
+		any, err := v.hide()
+		if err != nil {
+			return nil, err
+		}
+		if any {
 			s.views = append(s.views, &scanView{view: v})
 		}
 	}
@@ -162,13 +184,15 @@ func (s *scan) begin(v *scanView, c consumer) (b *bound, done bool, err error) {
 			v.done, v.err = c.whole(v.view, v.bound)
 		}
 		if !v.done && v.err == nil {
-			v.done = v.bound.resolve().nothing()
+			v.bound = v.visible(v.bound.resolve())
+			v.done = v.bound.nothing()
 		}
 	})
 	return v.bound, v.done, v.err
 }
 
-// bindRange binds a condition and a time range to a segment.
+// bindRange binds a condition and a time range to a segment, the hidden rows of which are to be left out
+// by visible.
 func (x *Execution) bindRange(c *condition, v *view, rng event.TimeRange) (*bound, error) {
 	b, err := x.bind(c, v)
 	if err != nil || v.inside(rng) || b.nothing() {
@@ -184,7 +208,8 @@ func (x *Execution) bindRange(c *condition, v *view, rng event.TimeRange) (*boun
 
 // consumer takes the rows of a scan; every worker has one of its own.
 type consumer interface {
-	// whole may take all that it needs from a segment at once; done says that it has.
+	// whole may take all that it needs from a segment at once; done says that it has. Hidden rows are
+	// still among those of b.
 	whole(v *view, b *bound) (done bool, err error)
 	// open turns to a segment, before its batches.
 	open(v *view) error
