@@ -52,6 +52,17 @@ func (n *blockedNames) among(dict *column.Dict) (bad []bool, generation uint64) 
 	return bad, n.generation
 }
 
+// has reports whether a name is blocked.
+func (n *blockedNames) has(name string) bool {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	if len(n.hashes) == 0 {
+		return false
+	}
+	_, ok := n.hashes[sha256.Sum256([]byte(name))]
+	return ok
+}
+
 // changed reports whether there are other names than at a generation.
 func (n *blockedNames) changed(generation uint64) bool {
 	n.mu.RLock()

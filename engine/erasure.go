@@ -79,6 +79,8 @@ type pendingErasure struct {
 // of his again without them and let the receipt say so; the files of before go when the last snapshot
 // that was opened before is closed.
 //
+// Links of the names are gone too: ids that were linked only through an erased one are so no longer.
+//
 // Snapshots opened before still have the events, of a user without a name. Insert ids of erased events
 // stay known for the window of de-duplication, by their hashes, so that a repeat does not bring the event
 // back. Erasing a user whom nobody has seen is no error: it leaves a receipt, and blocks if it is to.
@@ -109,17 +111,18 @@ func (t *Tenant) Erase(ctx context.Context, opt EraseOptions) (*Erasure, error) 
 	if t.isDropped() {
 		return nil, fmt.Errorf("engine: tenant %q was dropped", t.name)
 	}
+	if opt.Linked { // there may be more by now
+		var err error
+		if names, err = t.linkedNames(opt.User); err != nil {
+			return nil, err
+		}
+	}
 	e, err := t.erase(ctx, names, opt, requested)
 	if err != nil {
 		return nil, fmt.Errorf("erase a user of tenant %q: %w", t.name, err)
 	}
 	t.db.worker.noteErasure(t)
 	return e, nil
-}
-
-// linkedNames returns the names that an erasure of a user with his links is about, the user first.
-func (t *Tenant) linkedNames(user string) ([]string, error) {
-	return []string{user}, nil
 }
 
 // erase writes the erasure and hides the users. The caller holds installing and the commit lock.
@@ -138,6 +141,16 @@ func (t *Tenant) erase(ctx context.Context, names []string, opt EraseOptions, re
 	if err := t.eraseExpired(b, users); err != nil {
 		return nil, err
 	}
+	erased := false
+	links, undo, err := t.eraseLinks(b, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if !erased {
+			undo()
+		}
+	}()
 	sequence := t.db.sequence.Add(1)
 	hash := sha256.Sum256([]byte(opt.User))
 	e := &Erasure{
@@ -156,6 +169,7 @@ func (t *Tenant) erase(ctx context.Context, names []string, opt EraseOptions, re
 	if err := t.db.store.commit(b, true); err != nil {
 		return nil, err
 	}
+	erased = true
 	t.users.forget(t.users.last)
 	t.unsynced = false
 	t.erasures.last = e.Number
@@ -170,6 +184,7 @@ func (t *Tenant) erase(ctx context.Context, names []string, opt EraseOptions, re
 			}
 			v.hidden = users
 		}
+		v.links = links
 		v.sequence = max(v.sequence, sequence) // other events than before: the snapshot has another name
 	})
 	return e, nil
@@ -238,7 +253,7 @@ func (t *Tenant) warmCount(ctx context.Context, names []string) error {
 	}
 	users := roaring.New()
 	for _, name := range names {
-		id, ok, err := snap.UserID(name)
+		id, ok, err := snap.Raw().UserID(name)
 		if err != nil {
 			return err
 		}

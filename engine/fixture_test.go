@@ -20,7 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write the fixture directory of the pr
 
 // fixtures are directories as former format versions and the present one wrote them, with the events that
 // they hold as text: sealed and merged days, a wider partition, a tenant with retention, and frames in the hot
-// log; from version 2 on also an erasure that is complete and one that is not. They must open for ever. The
+// log; from version 2 on also an erasure that is complete and one that is not, and linked users. They must open for ever. The
 // last is only written again (go test -run TestFixture -rewrite) as long as its version has not been released.
 var fixtures = []string{"testdata/v1", "testdata/v2"}
 
@@ -90,6 +90,16 @@ func fixtureTexts(t *testing.T, a *engine.Tenant) []string {
 	for _, e := range must(a.Erasures()) {
 		texts = append(texts, fmt.Sprintf("erasure %d of %s by %q: %d events, %d days, up to %s, blocked %v", e.Number, e.UserSHA256, e.By, e.Events, e.Days, e.UpTo, e.Blocked))
 	}
+	for i := range 50 {
+		user := fmt.Sprintf("user-%d", i)
+		if canonical := must(snap.Canonical(user)); canonical != user {
+			texts = append(texts, fmt.Sprintf("%s is %s", user, canonical))
+			continue
+		}
+		for _, l := range must(snap.Links(user)) {
+			texts = append(texts, fmt.Sprintf("link %v", l))
+		}
+	}
 	return append(texts, fmt.Sprintf("%+v", a.Settings()))
 }
 
@@ -133,6 +143,11 @@ func writeFixture(t *testing.T, fixture string) {
 		appendAll(t, short, g.Events(80, clock.Now()))
 		if step == 1 {
 			burst()
+			linkAll(t, shop,
+				link(engine.LinkIdentify, "user-1", "user-2", 1), link(engine.LinkBind, "user-1", "user-3", 2), link(engine.LinkMerge, "user-4", "user-5", 3),
+				link(engine.LinkAlias, "user-6", "user-4", 4), link(engine.LinkIdentify, "user-1", "user-7", 5), link(engine.LinkIdentify, "user-6", "user-2", 6),
+				link(engine.LinkIdentify, "nobody", "user-10", 7), link(engine.LinkUnlink, "user-1", "user-3", 8))
+			linkAll(t, short, link(engine.LinkIdentify, "user-1", "user-2", 1))
 		}
 		if step == 2 {
 			clock.Advance(10 * 24 * time.Hour)

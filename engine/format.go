@@ -11,7 +11,7 @@ import (
 // FormatVersion is the version of everything in a data directory.
 //
 //	1  first version
-//	2  erasures, with ids of events that are gone as hashes
+//	2  erasures, with ids of events that are gone as hashes; identity links
 const FormatVersion = 2
 
 const (

@@ -28,7 +28,7 @@ func (v *view) eachReader(f func(r *segment.Reader) error) error {
 		if len(s.hot) == 0 {
 			continue
 		}
-		for _, r := range s.chunks.readers(s.hot) {
+		for _, r := range s.chunks.readers(s.hot, nil) {
 			if err := visit(r, nil); err != nil {
 				return err
 			}

@@ -38,12 +38,13 @@ type Tenant struct {
 		leading bool
 	}
 
-	// commitMu is held by the leader of a commit. It guards dedup, unsynced, erasures and the giving of
+	// commitMu is held by the leader of a commit. It guards dedup, unsynced, erasures, links and the giving of
 	// user numbers.
 	commitMu sync.Mutex
 	unsynced bool // the newest commit may not be on disk
 	dedup    *dedup
 	users    *users
+	links    *linkLog
 	erasures erasures
 	blocked  blockedNames // has a lock of its own
 
@@ -169,7 +170,11 @@ func (t *Tenant) read() error {
 	if err != nil {
 		return err
 	}
-	v := view{settings: t.settings.Load(), users: users.last}
+	links, linkView, err := t.readLinks(users)
+	if err != nil {
+		return err
+	}
+	v := view{settings: t.settings.Load(), users: users.last, links: linkView}
 	erasures, blocked, err := t.readErasures()
 	if err != nil {
 		return err
@@ -191,7 +196,7 @@ func (t *Tenant) read() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v.epoch = t.view.Load().epoch + 1
-	t.users, t.dedup, t.erasures = users, dedup, erasures
+	t.users, t.links, t.dedup, t.erasures = users, links, dedup, erasures
 	for hash := range blocked {
 		t.blocked.put(hash)
 	}
@@ -308,7 +313,7 @@ func withoutRows(n int, skipped []uint32) []uint32 {
 
 // tenantSpaces are the spaces of keys in which a tenant has a share, but for that of chunks.
 var tenantSpaces = []byte{
-	keys.SpaceErasure, keys.SpaceHot, keys.SpaceID, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired,
+	keys.SpaceErasure, keys.SpaceHot, keys.SpaceID, keys.SpaceLink, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired,
 }
 
 // DropTenant removes a tenant with all it has, receipts of erasures included, for good. Snapshots of it that are open may fail.

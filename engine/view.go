@@ -22,8 +22,9 @@ type view struct {
 	// hidden are users whose rows are left out of everything, though segments and frames have them: they
 	// were erased. nil if there are none.
 	hidden   *roaring.Bitmap
-	received int64  // newest arrival
-	sequence uint64 // newest frame
+	received int64     // newest arrival
+	sequence uint64    // newest frame
+	links    *linkView // nil: there never was a link
 }
 
 // span is what a view holds of the events in [from, to): a day, or a wider partition of days with few

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/segment"
 	"cairn/query/exec"
@@ -24,7 +25,13 @@ import (
 )
 
 // Source is one snapshot of one tenant's events; *engine.Snapshot is one. It is safe for concurrent
-// use, and gives the same answers for as long as it is used.
+// use, and gives the same answers for as long as it is used. Its users are canonical; one that knows of
+// identity links also has the methods
+//
+//	Canonical(id string) (string, error) // the user whom an id stands for
+//	Raw() S                              // the same events, users as they were sent; S is a Source
+//
+// where S is *engine.Snapshot or what Memory makes.
 type Source interface {
 	exec.Source
 	// Location and WeekStart are the tenant's, for queries that set no others.
@@ -54,6 +61,7 @@ func Run(ctx context.Context, src Source, text string, opt Options) (*result.Tab
 // run is one query under way.
 type run struct {
 	src      Source
+	raw      Source // its events as they were sent; src itself where the query wants that
 	opt      Options
 	query    *syntax.Query
 	calendar *scalar.Calendar
@@ -76,6 +84,9 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 		return nil, err
 	}
 	set := &r.query.Settings
+	if err := r.identity(); err != nil {
+		return nil, err
+	}
 	location, week := src.Location(), src.WeekStart()
 	if opt.Location != nil {
 		location = opt.Location
@@ -93,6 +104,32 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 	r.now = opt.Now.UnixNano()
 	r.budget = exec.NewBudget(opt.MemoryBytes)
 	return r, nil
+}
+
+// identity takes users as the query wants them.
+func (r *run) identity() error {
+	r.raw = rawOf(r.src)
+	if r.query.Settings.Identity == syntax.IdentityRaw {
+		r.src = r.raw
+		return nil
+	}
+	if src, ok := r.src.(interface {
+		Canonical(id string) (string, error)
+	}); ok {
+		return syntax.MapUsers(r.query, src.Canonical)
+	}
+	return nil
+}
+
+// rawOf returns a source with users as they were sent.
+func rawOf(src Source) Source {
+	switch src := src.(type) {
+	case interface{ Raw() *engine.Snapshot }:
+		return src.Raw()
+	case interface{ Raw() *memory }:
+		return src.Raw()
+	}
+	return src
 }
 
 // deadline applies the timeout.
@@ -183,7 +220,7 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 	slices.Sort(names.Properties)
 	slices.Sort(names.Fields)
 	slices.Sort(names.Events)
-	readers, err := r.src.Segments(ctx, event.AllTime)
+	readers, err := r.raw.Segments(ctx, event.AllTime) // names are the same, and no copies are made
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,15 @@
 // element, absent and null an empty one; $union leaves out what the list has, 1 and 1.0 being one. $remove
 // takes all elements out that equal its value, or an element of it, and leaves what is no list. The user of an
 // event is its own also with an actor, unless a stage made the column user; of other rows it is the column user,
-// if that is a string. Nobody has no properties. What retention has dropped is gone from profiles too.
+// if that is a string. Nobody has no properties. What retention has dropped is gone from profiles too. A profile is that of the canonical user, of
+// all the events of his ids, unless `set identity = raw`.
+//
+// Identity. Unless `set identity = raw`, the user of an event is the canonical one, by engine.Link's rules, wherever
+// users are looked at: as a column, in counts by user, and for simultaneous events in their order. A text that is
+// compared with the column user (=, !=, in, not in) is an id, and stands for the person whose id it is. A column
+// user that a stage makes of something else holds what the stage says, and is compared as it is; but did,
+// first_time, history and `user in NAME` look for the person whose id the value is. `set actor` takes fields as
+// they are.
 //
 // Stats. Group keys that are absent or null are one group, shown as null; 1 and 1.0 are one group,
 // shown as 1; lists are compared whole, as text. Rows come by the keys in ascending order, nulls last.

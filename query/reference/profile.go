@@ -25,6 +25,15 @@ func profileUser(r *row) string {
 	return user.AsString()
 }
 
+// profile returns the properties of the user whose profile a row sees.
+func (r *run) profile(x *row) map[string]event.Value {
+	user := profileUser(x)
+	if name, ok := r.persons[user]; ok {
+		user = name
+	}
+	return r.profiles[user]
+}
+
 // operation is what one field of a profile event does.
 type operation struct {
 	op       scalar.ProfileOp

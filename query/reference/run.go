@@ -24,23 +24,32 @@ type Store struct {
 	rows []*row // newest first
 	// profiles holds the properties of every user by name.
 	profiles map[string]map[string]event.Value
+	linked   *linked         // nil: nothing is linked
 	known    map[string]bool // fields
 	events   map[string]bool // names
 }
 
 // Load makes a Store of all stored events, in any order. They are not copied.
 func Load(events []event.Event) *Store {
-	s := &Store{known: map[string]bool{}, events: map[string]bool{}}
+	s := &Store{rows: rowsOf(events), known: map[string]bool{}, events: map[string]bool{}}
 	for i := range events {
-		s.rows = append(s.rows, newRow(&events[i]))
 		s.events[events[i].Name] = true
 		for _, f := range events[i].Fields {
 			s.known[f.Name] = true
 		}
 	}
-	slices.SortFunc(s.rows, func(a, b *row) int { return compareEvents(a.event, b.event) })
 	s.profiles = profiles(s.rows)
 	return s
+}
+
+// rowsOf returns the rows of events, newest first.
+func rowsOf(events []event.Event) []*row {
+	var list []*row
+	for i := range events {
+		list = append(list, newRow(&events[i]))
+	}
+	slices.SortFunc(list, func(a, b *row) int { return compareEvents(a.event, b.event) })
+	return list
 }
 
 // Run evaluates a checked query over all stored events, in any order. An error is a *syntax.Error.
@@ -67,7 +76,15 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 	if r.actor == nil {
 		r.actor = &syntax.Column{Name: syntax.ColumnUser}
 	}
-	for _, stored := range s.rows {
+	stored := s.rows
+	if s.linked != nil && q.Settings.Identity != syntax.IdentityRaw {
+		stored = s.linked.rows
+		r.profiles, r.persons = s.linked.profiles, s.linked.canonical
+		if q.Settings.Actor == nil {
+			r.canonical = s.linked.canonical
+		}
+	}
+	for _, stored := range stored {
 		row := *stored
 		if v := row.column(r.actor); v.Exists() {
 			row.user = v.Canonical()
@@ -82,7 +99,7 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 		}
 		r.sets[let.Name] = map[event.Value]bool{}
 		for _, row := range got.list {
-			if u := userOf(row); u.Exists() {
+			if u := r.person(row); u.Exists() {
 				r.sets[let.Name][u] = true
 			}
 		}
@@ -105,6 +122,9 @@ type run struct {
 	sets     map[string]map[event.Value]bool // the users of each let
 	rng      event.TimeRange                 // of the pipeline at work
 	profiles map[string]map[string]event.Value
+	// canonical returns the user whom an id stands for; nil: everyone is himself. persons is the same for
+	// profiles, which are of users also where another field is the actor.
+	canonical, persons map[string]string
 }
 
 // userOf returns who did the row, canonical, or absent.
@@ -274,11 +294,11 @@ func (r *run) leaf(e syntax.Expr) (func(*row) event.Value, error) {
 	switch e := e.(type) {
 	case *syntax.Column:
 		if e.Scope == syntax.ScopeProfile {
-			return func(x *row) event.Value { return r.profiles[profileUser(x)][e.Name] }, nil
+			return func(x *row) event.Value { return r.profile(x)[e.Name] }, nil
 		}
 		return func(x *row) event.Value { return x.column(e) }, nil
 	case *syntax.UserIn:
-		return func(x *row) event.Value { return event.Bool(r.sets[e.Name][userOf(x)]) }, nil
+		return func(x *row) event.Value { return event.Bool(r.sets[e.Name][r.person(x)]) }, nil
 	case *syntax.Did:
 		return r.did(e)
 	case *syntax.FirstTime:
@@ -309,7 +329,7 @@ func (r *run) did(e *syntax.Did) (func(*row) event.Value, error) {
 		}
 	}
 	delete(counts, event.Value{})
-	return func(x *row) event.Value { return event.Int(counts[userOf(x)]) }, nil
+	return func(x *row) event.Value { return event.Int(counts[r.person(x)]) }, nil
 }
 
 func (r *run) firstTime(e *syntax.FirstTime) (func(*row) event.Value, error) {
@@ -324,7 +344,7 @@ func (r *run) firstTime(e *syntax.FirstTime) (func(*row) event.Value, error) {
 		}
 	}
 	delete(first, event.Value{})
-	return func(x *row) event.Value { return first[userOf(x)] }, nil
+	return func(x *row) event.Value { return first[r.person(x)] }, nil
 }
 
 // table is the answer.
