@@ -34,6 +34,7 @@ type store struct {
 	failOnce sync.Once
 	failure  atomic.Pointer[error]
 	closed   atomic.Bool
+	stalled  atomic.Bool   // commits wait for flushes or compactions
 	users    atomic.Int64  // calls into Pebble on their way, and open iterators
 	idle     chan struct{} // gets a token when the last of them ends after closed is set
 	stuck    struct {      // flushes or compactions fail, and are tried again and again

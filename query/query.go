@@ -177,9 +177,10 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		names.Add(let.Body)
 	}
 	names.Add(&r.query.Pipeline)
-	if len(names.Fields)+len(names.Events) == 0 {
+	if len(names.Fields)+len(names.Events)+len(names.Properties) == 0 {
 		return nil, nil
 	}
+	slices.Sort(names.Properties)
 	slices.Sort(names.Fields)
 	slices.Sort(names.Events)
 	readers, err := r.src.Segments(ctx, event.AllTime)
@@ -217,6 +218,22 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		}
 		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
+	var properties []string
+	for _, name := range names.Properties {
+		found, err := anyReader(readers, func(r *segment.Reader) (bool, error) { return givesProperty(r, name) })
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			continue
+		}
+		if properties == nil {
+			if properties, err = propertyNames(readers); err != nil {
+				return nil, err
+			}
+		}
+		warnings = append(warnings, syntax.UnknownProperty(name, properties))
+	}
 	return warnings, nil
 }
 
@@ -228,6 +245,34 @@ func anyReader(readers []*segment.Reader, holds func(r *segment.Reader) (bool, e
 		}
 	}
 	return false, nil
+}
+
+// givesProperty reports whether a field gives a profile property a value.
+func givesProperty(r *segment.Reader, name string) (bool, error) {
+	for op := scalar.ProfileSet; op <= scalar.ProfileRemove; op++ {
+		if !op.Makes() {
+			continue
+		}
+		if ok, err := r.HasField(scalar.ProfileField(op, name)); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// propertyNames returns the names of all profile properties.
+func propertyNames(readers []*segment.Reader) ([]string, error) {
+	fields, err := fieldNames(readers)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, name := range fields {
+		if op, property, ok := scalar.ParseProfileField(name); ok && op.Makes() {
+			names[property] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // eventNames returns the names of all events.

@@ -1,33 +1,34 @@
 package server
 
 import (
-	"github.com/valyala/fasthttp"
+	"context"
 
 	"cairn/query"
 	"cairn/server/api"
 )
 
-// explain tells what a query would read, without reading it.
-func (s *Server) explain(ctx *fasthttp.RequestCtx) {
-	request, format, err := queryRequest(ctx)
+// explainQuery tells what a query would read, without reading it.
+func explainQuery(r *request) error {
+	request, format, err := queryRequest(r)
 	if err != nil {
-		s.fail(ctx, err)
-		return
+		return err
 	}
 	var explanation *query.Explanation
-	err = s.ask(ctx, request, func(src query.Source, opt query.Options) (err error) {
-		explanation, err = query.Explain(s.running, src, request.Query, opt)
+	var memory int64
+	err = r.ask(request, func(ctx context.Context, src query.Source, opt query.Options) (err error) {
+		memory = opt.MemoryBytes
+		explanation, err = query.Explain(ctx, src, request.Query, opt)
 		return err
 	})
-	switch {
-	case err != nil:
-		s.fail(ctx, err)
-	case format == "text":
-		ctx.SetContentType(formats[format])
-		ctx.SetBodyString(explanation.String())
-	default:
-		writeJSON(ctx, fasthttp.StatusOK, explainAnswer(explanation, s.opt.QueryMemoryBytes))
+	if err != nil {
+		return err
 	}
+	if format == "text" {
+		r.SetContentType(formats[format])
+		r.SetBodyString(explanation.String())
+		return nil
+	}
+	return r.json(200, explainAnswer(explanation, memory))
 }
 
 func explainAnswer(e *query.Explanation, memoryBytes int64) api.ExplainAnswer {

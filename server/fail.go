@@ -3,28 +3,48 @@ package server
 import (
 	"context"
 	"errors"
-	"time"
+	"strconv"
 
 	"github.com/valyala/fasthttp"
 
 	"cairn/engine"
 	"cairn/query"
 	"cairn/query/syntax"
+	"cairn/server/access"
 	"cairn/server/api"
 )
 
-// fail answers with an error. Whatever is not an *api.Error by now has been given its code by coded.
-func (s *Server) fail(ctx *fasthttp.RequestCtx, err error) {
+// fail answers with an error.
+func (s *Server) fail(r *request, err error) {
 	answer := *s.coded(err)
-	answer.RequestID = string(ctx.Response.Header.Peek("X-Request-Id"))
+	answer.RequestID = r.id
 	status := api.Status(answer.Code)
+	r.retryAfter(status)
+	if status == fasthttp.StatusUnauthorized {
+		r.Response.Header.Set("WWW-Authenticate", `Bearer realm="cairn"`)
+	}
+	s.logFailure(r, &answer, err)
+	s.metrics.failure(answer.Code)
+	if err := r.json(status, api.ErrorAnswer{Error: answer}); err != nil {
+		panic(err) // the types of package api always encode
+	}
+}
+
+// retryAfter tells a client when to come again, unless a better time has been told.
+func (r *request) retryAfter(status int) {
 	switch status {
 	case fasthttp.StatusTooManyRequests, fasthttp.StatusServiceUnavailable:
-		ctx.Response.Header.Set("Retry-After", "1")
-	case fasthttp.StatusInternalServerError:
-		s.opt.Logger.Error("request failed", "request", answer.RequestID, "path", string(ctx.Path()), "error", err)
+		if len(r.Response.Header.Peek("Retry-After")) == 0 {
+			r.Response.Header.Set("Retry-After", "1")
+		}
 	}
-	writeJSON(ctx, status, api.ErrorAnswer{Error: answer})
+}
+
+// logFailure logs what went wrong on our side.
+func (s *Server) logFailure(r *request, coded *api.Error, err error) {
+	if api.Status(coded.Code) == fasthttp.StatusInternalServerError {
+		s.opt.Logger.Error("request failed", "request", r.id, "path", string(r.Path()), "error", err)
+	}
 }
 
 // coded gives every error its code. Where none fits it is our own failure.
@@ -45,6 +65,14 @@ func (s *Server) coded(err error) *api.Error {
 		return &api.Error{Code: api.CodeQueryTimeout, Message: err.Error(), Hint: "ask for a shorter time range, or fewer groups"}
 	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrClosed):
 		return &api.Error{Code: api.CodeStopping, Message: "the server is stopping"}
+	case errors.Is(err, errCancelled):
+		return &api.Error{Code: api.CodeQueryCancelled, Message: err.Error()}
+	case errors.Is(err, engine.ErrFailed):
+		return &api.Error{Code: api.CodeInternal, Message: err.Error()}
+	case errors.Is(err, access.ErrInvalid):
+		return &api.Error{Code: api.CodeBadParameter, Message: err.Error()}
+	case errors.Is(err, access.ErrExists):
+		return &api.Error{Code: api.CodeExists, Message: err.Error()}
 	case errors.Is(err, engine.ErrTenantName):
 		return &api.Error{Code: api.CodeBadParameter, Message: err.Error()}
 	case errors.Is(err, engine.ErrCorrupt):
@@ -56,36 +84,16 @@ func (s *Server) coded(err error) *api.Error {
 
 // handleBroken answers what could not be read as a request.
 func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
+	r := &request{RequestCtx: ctx, s: s, id: s.idPrefix + strconv.FormatUint(s.requests.Add(1), 36)}
+	ctx.Response.Header.Set("X-Request-Id", r.id)
 	var small *fasthttp.ErrSmallBuffer
 	var slow interface{ Timeout() bool }
 	switch {
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		drain(ctx)
-		s.fail(ctx, &api.Error{Code: api.CodeBodyTooLarge, Message: "the body is larger than the limit; nothing was stored", Hint: "send fewer events a request, or compress the body"})
 	case errors.As(err, &small):
-		s.fail(ctx, &api.Error{Code: api.CodeHeaderTooLarge, Message: "the header of the request is too large"})
+		s.fail(r, &api.Error{Code: api.CodeHeaderTooLarge, Message: "the header of the request is too large"})
 	case errors.As(err, &slow) && slow.Timeout(), errors.Is(err, fasthttp.ErrTimeout):
-		s.fail(ctx, &api.Error{Code: api.CodeRequestTimeout, Message: "the request did not come in time"})
+		s.fail(r, &api.Error{Code: api.CodeRequestTimeout, Message: "the request did not come in time"})
 	default:
-		s.fail(ctx, &api.Error{Code: api.CodeBadRequest, Message: "the request is not HTTP: " + err.Error()})
-	}
-}
-
-// drain reads what a client is still sending of a body that is too large, within bounds: one that is
-// cut off while it writes may never see the answer.
-func drain(ctx *fasthttp.RequestCtx) {
-	const bytesMax, idleMax, totalMax = 64 << 20, 300 * time.Millisecond, 5 * time.Second
-	conn := ctx.Conn()
-	buf := make([]byte, 64<<10)
-	end := time.Now().Add(totalMax)
-	for n := 0; n < min(bytesMax, ctx.Request.Header.ContentLength()) && time.Now().Before(end); {
-		if err := conn.SetReadDeadline(time.Now().Add(idleMax)); err != nil {
-			return
-		}
-		read, err := conn.Read(buf)
-		if err != nil {
-			return
-		}
-		n += read
+		s.fail(r, &api.Error{Code: api.CodeBadRequest, Message: "the request is not HTTP: " + err.Error()})
 	}
 }

@@ -2,13 +2,13 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/valyala/fasthttp"
 
 	"cairn/engine"
 	"cairn/query"
@@ -16,58 +16,68 @@ import (
 	"cairn/server/api"
 )
 
-// query answers a question about the tenant's events.
-func (s *Server) query(ctx *fasthttp.RequestCtx) {
-	request, format, err := queryRequest(ctx)
+// runQuery answers a question about the tenant's events.
+func runQuery(r *request) error {
+	request, format, err := queryRequest(r)
 	if err != nil {
-		s.fail(ctx, err)
-		return
+		return err
 	}
 	var table *result.Table
-	err = s.ask(ctx, request, func(src query.Source, opt query.Options) (err error) {
-		table, err = query.Run(s.running, src, request.Query, opt)
+	err = r.ask(request, func(ctx context.Context, src query.Source, opt query.Options) (err error) {
+		table, err = query.Run(ctx, src, request.Query, opt)
 		return err
 	})
 	if err != nil {
-		s.fail(ctx, err)
-		return
+		return err
 	}
-	writeTable(ctx, table, format)
+	return r.writeTable(table, format)
 }
 
 // ask calls answer with a snapshot of the tenant and the options of the request, when its turn has
 // come and for no longer than the request and the server allow.
-func (s *Server) ask(ctx *fasthttp.RequestCtx, request *api.QueryRequest, answer func(query.Source, query.Options) error) error {
-	tenant, err := s.knownTenantOf(ctx)
+func (r *request) ask(request *api.QueryRequest, answer func(context.Context, query.Source, query.Options) error) error {
+	t, err := r.knownTenant()
 	if err != nil {
 		return err
 	}
-	select {
-	case s.queries <- struct{}{}:
-		defer func() { <-s.queries }()
-	default:
-		return &api.Error{Code: api.CodeQueriesRunning, Message: fmt.Sprintf("%d queries are running already", s.opt.QueriesMax)}
+	limits := t.limits()
+	ctx, cancel := context.WithCancelCause(r.s.running)
+	defer cancel(nil)
+	done, err := r.s.turns.take(ctx, t.name, limits.Queries)
+	if err != nil {
+		return err
 	}
-	snapshot := tenant.Snapshot()
+	defer done()
+	defer r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), cancel)()
+	snapshot := t.Snapshot()
 	defer snapshot.Close()
 	if err := includes(snapshot, request.After); err != nil {
 		return err
 	}
-	opt, err := s.queryOptions(request, snapshot)
+	opt, err := queryOptions(request, snapshot, limits, r.s.opt.Now())
 	if err != nil {
 		return err
 	}
-	return answer(snapshot, opt)
+	started := time.Now()
+	err = answer(ctx, snapshot, opt)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errCancelled) {
+		err = cause
+	}
+	r.s.metrics.query(t.name, time.Since(started), err)
+	if took := time.Since(started); r.s.opt.SlowQuery > 0 && took >= r.s.opt.SlowQuery {
+		r.s.opt.Logger.Info("slow query", "request", r.id, "tenant", t.name, "duration", took, "query", request.Query, "error", err)
+	}
+	return err
 }
 
 // queryOptions turns the parameters of a request into options of the query.
-func (s *Server) queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot) (query.Options, error) {
+func queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot, limits *api.Limits, now time.Time) (query.Options, error) {
 	opt := query.Options{
-		Now:         s.opt.Now(),
+		Now:         now,
 		Location:    snapshot.Location(),
-		MemoryBytes: s.opt.QueryMemoryBytes,
-		Timeout:     s.opt.QueryTimeout,
-		Limit:       s.opt.RowsMax,
+		MemoryBytes: limits.QueryMemoryBytes,
+		Timeout:     queryTimeout(limits),
+		Limit:       int(limits.Rows),
 	}
 	var err error
 	if r.TZ != "" {
@@ -103,11 +113,14 @@ var weekdays = map[string]time.Weekday{
 
 // queryRequest reads the query, its parameters and the format of the answer. The body of a POST is a
 // QueryRequest if it is JSON, else the query's text; parameters in the address go first.
-func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
+func queryRequest(r *request) (*api.QueryRequest, string, error) {
 	request := &api.QueryRequest{}
-	if ctx.IsPost() {
-		body := ctx.Request.Body()
-		asJSON := strings.HasPrefix(string(ctx.Request.Header.ContentType()), "application/json")
+	if r.IsPost() {
+		body, err := r.unpackBody(smallBody, false)
+		if err != nil {
+			return nil, "", err
+		}
+		asJSON := strings.HasPrefix(string(r.Request.Header.ContentType()), "application/json")
 		if asJSON || bytes.HasPrefix(body, []byte("{")) && json.Valid(body) { // no query is also a JSON object
 			if err := json.Unmarshal(body, request); err != nil {
 				return nil, "", &api.Error{Code: api.CodeBadJSON, Message: "the body is not a query request: " + err.Error(), Hint: `send {"query": "…"}, or the query's text as text/plain`}
@@ -116,7 +129,7 @@ func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
 			request.Query = string(body)
 		}
 	}
-	args := ctx.QueryArgs()
+	args := r.QueryArgs()
 	for _, p := range []struct {
 		name string
 		to   *string
@@ -145,7 +158,7 @@ func queryRequest(ctx *fasthttp.RequestCtx) (*api.QueryRequest, string, error) {
 	if strings.TrimSpace(request.Query) == "" {
 		return nil, "", &api.Error{Code: api.CodeBadParameter, Message: "there is no query", Hint: "give it as the body of a POST, or as the parameter q"}
 	}
-	format, err := formatOf(request.Format, string(ctx.Request.Header.Peek("Accept")))
+	format, err := formatOf(request.Format, string(r.Request.Header.Peek("Accept")))
 	return request, format, err
 }
 
@@ -207,8 +220,8 @@ func formatOf(name, accept string) (string, error) {
 	return "json", nil
 }
 
-func writeTable(ctx *fasthttp.RequestCtx, t *result.Table, format string) {
-	ctx.SetContentType(formats[format])
+func (r *request) writeTable(t *result.Table, format string) error {
+	r.SetContentType(formats[format])
 	var body []byte
 	switch format {
 	case "json":
@@ -216,10 +229,11 @@ func writeTable(ctx *fasthttp.RequestCtx, t *result.Table, format string) {
 	case "ndjson":
 		body = result.AppendNDJSON(nil, t)
 	case "csv":
-		ctx.Response.Header.SetBytesV("Cairn-Meta", result.AppendMeta(nil, &t.Meta))
+		r.Response.Header.SetBytesV("Cairn-Meta", result.AppendMeta(nil, &t.Meta))
 		body = result.AppendCSV(nil, t)
 	default:
 		body = result.AppendText(nil, t, result.TextOptions{})
 	}
-	ctx.Response.SetBodyRaw(body)
+	r.Response.SetBodyRaw(body)
+	return nil
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"encoding/json"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -9,80 +8,200 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"cairn/server/access"
 	"cairn/server/api"
+	"cairn/server/protocol"
 )
+
+// route is one path and method.
+type route struct {
+	method string
+	path   string // parts in braces stand for any text: /v1/users/{id}
+	// scope is what a token must be good for; 0 is for anybody. operator asks for the operator's token.
+	scope    access.Scope
+	operator bool
+	adminOn  bool // served on the admin listener only, unless Options.AdminPublic
+	browser  bool // pages of other origins may call it (CORS)
+	answer   handler
+	doc      routeDoc
+
+	parts  []string
+	shared bool // with another vendor's protocol
+}
+
+const (
+	get    = fasthttp.MethodGet
+	post   = fasthttp.MethodPost
+	put    = fasthttp.MethodPut
+	patch  = fasthttp.MethodPatch
+	remove = fasthttp.MethodDelete
+)
+
+// router finds the route of a path. It is immutable.
+type router struct {
+	static map[string][]*route // by path, of those without braces
+	others []*route
+	all    []*route
+}
+
+func newRouter(routes []*route) *router {
+	out := &router{static: make(map[string][]*route), all: routes}
+	for _, r := range routes {
+		if strings.Contains(r.path, "{") {
+			r.parts = strings.Split(r.path, "/")
+			out.others = append(out.others, r)
+		} else {
+			_, r.shared = protocol.Find(post, r.path)
+			out.static[r.path] = append(out.static[r.path], r)
+		}
+	}
+	return out
+}
+
+// find returns the routes of a path, of all methods, with the texts that stand for names in braces.
+func (t *router) find(path string) ([]*route, []string) {
+	if found := t.static[path]; found != nil {
+		return found, nil
+	}
+	var found []*route
+	var params []string
+	parts := strings.Split(path, "/")
+	for _, r := range t.others {
+		if texts, ok := matchParts(r.parts, parts); ok {
+			found, params = append(found, r), texts
+		}
+	}
+	return found, params
+}
+
+func matchParts(pattern, parts []string) ([]string, bool) {
+	if len(pattern) != len(parts) {
+		return nil, false
+	}
+	var texts []string
+	for i, p := range pattern {
+		switch {
+		case strings.HasPrefix(p, "{"):
+			if parts[i] == "" {
+				return nil, false
+			}
+			texts = append(texts, parts[i])
+		case p != parts[i]:
+			return nil, false
+		}
+	}
+	return texts, true
+}
+
+func (s *Server) handlePublic(ctx *fasthttp.RequestCtx) { s.handle(ctx, false) }
+func (s *Server) handleAdmin(ctx *fasthttp.RequestCtx)  { s.handle(ctx, true) }
 
 // handle is the one handler: it finds the route and keeps a panic in one request from ending the
 // process and every other request with it.
-func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+func (s *Server) handle(ctx *fasthttp.RequestCtx, admin bool) {
 	start := time.Now()
-	id := strconv.FormatUint(s.requests.Add(1), 36)
-	ctx.Response.Header.Set("X-Request-Id", id)
+	r := &request{RequestCtx: ctx, s: s, admin: admin}
+	r.lease = lease{process: &s.inFlight, processLimit: s.opt.InFlightBytes}
+	var number [20]byte
+	r.id = s.idPrefix + string(strconv.AppendUint(number[:0], s.requests.Add(1), 36))
+	ctx.Response.Header.Set("X-Request-Id", r.id)
 	defer func() {
 		if p := recover(); p != nil {
-			s.opt.Logger.Error("panic in a request", "request", id, "path", string(ctx.Path()), "panic", p, "stack", string(debug.Stack()))
+			s.metrics.panics.Inc()
+			s.opt.Logger.Error("panic in a request", "request", r.id, "path", string(ctx.Path()), "panic", p, "stack", string(debug.Stack()))
 			ctx.Response.Reset()
-			ctx.Response.Header.Set("X-Request-Id", id)
-			s.fail(ctx, &api.Error{Code: api.CodeInternal, Message: "an internal error; the server's log has more under this request id"})
+			ctx.Response.Header.Set("X-Request-Id", r.id)
+			ctx.SetConnectionClose()
+			s.fail(r, &api.Error{Code: api.CodeInternal, Message: "an internal error; the server's log has more under this request id"})
 		}
-		s.opt.Logger.Debug("request", "request", id, "method", string(ctx.Method()), "path", string(ctx.Path()),
-			"status", ctx.Response.StatusCode(), "bytes", len(ctx.Request.Body()), "duration", time.Since(start))
+		r.releaseBody()
+		s.metrics.request(r, time.Since(start))
+		s.logRequest(r, start)
 	}()
-	s.route(ctx)
+	if err := s.dispatch(r); err != nil {
+		s.fail(r, err)
+	}
+	r.drain()
 }
 
-func (s *Server) route(ctx *fasthttp.RequestCtx) {
-	path := string(ctx.Path())
+func (s *Server) dispatch(r *request) error {
+	path := string(r.Path())
 	if len(path) > 1 {
 		path = strings.TrimSuffix(path, "/")
 	}
-	switch path {
-	case "/v1/events":
-		s.only(ctx, s.postEvents, fasthttp.MethodPost)
-	case "/v1/query":
-		s.only(ctx, s.query, fasthttp.MethodGet, fasthttp.MethodPost)
-	case "/v1/query/explain":
-		s.only(ctx, s.explain, fasthttp.MethodGet, fasthttp.MethodPost)
-	case "/healthz":
-		s.only(ctx, func(ctx *fasthttp.RequestCtx) { writeJSON(ctx, fasthttp.StatusOK, api.HealthAnswer{Status: "ok"}) },
-			fasthttp.MethodGet, fasthttp.MethodHead)
-	case "/readyz":
-		s.only(ctx, s.ready, fasthttp.MethodGet, fasthttp.MethodHead)
-	default:
-		s.fail(ctx, &api.Error{
-			Code:    api.CodeNotFound,
-			Message: "there is no " + path,
-			Hint:    "the routes are /v1/events, /v1/query, /v1/query/explain, /healthz and /readyz",
-		})
+	if s.stopping.Load() {
+		r.SetConnectionClose()
 	}
-}
-
-func (s *Server) only(ctx *fasthttp.RequestCtx, handler fasthttp.RequestHandler, methods ...string) {
-	for _, m := range methods {
-		if string(ctx.Method()) == m {
-			handler(ctx)
-			return
+	method := string(r.Method())
+	if method == fasthttp.MethodHead {
+		method = get
+	}
+	found, params := s.router.find(path)
+	var where protocol.Route
+	vendors := false
+	if len(found) == 0 || found[0].shared {
+		if where, vendors = protocol.Find(method, path); vendors {
+			if answered, err := s.vendor(r, where); answered {
+				return err
+			}
 		}
 	}
-	ctx.Response.Header.Set("Allow", strings.Join(methods, ", "))
-	s.fail(ctx, &api.Error{Code: api.CodeMethod, Message: string(ctx.Method()) + " is not possible here", Hint: "use " + strings.Join(methods, " or ")})
+	preflight := method == fasthttp.MethodOptions
+	var allow []string
+	elsewhere := false // on the other listener
+	for _, one := range found {
+		if one.adminOn && !r.admin && !s.opt.AdminPublic {
+			elsewhere = true
+			continue
+		}
+		allow = append(allow, one.method)
+		if one.browser && (preflight || method == one.method) {
+			r.allowOrigin(preflight)
+		}
+		if one.method != method {
+			continue
+		}
+		r.route, r.params = one, params
+		if err := r.authorize(one.scope, one.operator); err != nil {
+			return err
+		}
+		return one.answer(r)
+	}
+	if vendors {
+		allow = append(allow, where.Allow)
+	}
+	switch {
+	case len(allow) > 0:
+		r.Response.Header.Set("Allow", strings.Join(allow, ", "))
+		if preflight {
+			return r.none(fasthttp.StatusNoContent)
+		}
+		return &api.Error{Code: api.CodeMethod, Message: string(r.Method()) + " is not possible here", Hint: "use " + strings.Join(allow, " or ")}
+	case elsewhere:
+		return &api.Error{Code: api.CodeNotFound, Message: path + " is served on the admin listener only"}
+	}
+	return &api.Error{Code: api.CodeNotFound, Message: "there is no " + path, Hint: "GET /openapi.json lists what there is"}
 }
 
-// ready tells a load balancer whether to send requests: no longer once the server is stopping.
-func (s *Server) ready(ctx *fasthttp.RequestCtx) {
-	if s.stopping.Load() {
-		writeJSON(ctx, fasthttp.StatusServiceUnavailable, api.HealthAnswer{Status: "stopping"})
+// allowOrigin lets the pages of any origin call the route and read its answer. That is safe, as no
+// cookie is ever looked at: a page has to know a token.
+func (r *request) allowOrigin(preflight bool) {
+	origin := r.Request.Header.Peek("Origin")
+	if len(origin) == 0 {
 		return
 	}
-	writeJSON(ctx, fasthttp.StatusOK, api.HealthAnswer{Status: "ok"})
-}
-
-func writeJSON(ctx *fasthttp.RequestCtx, status int, body any) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		panic(err) // the types of package api always encode
+	h := &r.Response.Header
+	h.SetBytesV("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	h.Set("Access-Control-Expose-Headers", "Retry-After, X-Request-Id")
+	h.Add("Vary", "Origin")
+	if !preflight {
+		return
 	}
-	ctx.SetStatusCode(status)
-	ctx.SetContentType("application/json")
-	ctx.SetBody(append(text, '\n'))
+	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	if asked := r.Request.Header.Peek("Access-Control-Request-Headers"); len(asked) > 0 {
+		h.SetBytesV("Access-Control-Allow-Headers", asked)
+		h.Add("Vary", "Access-Control-Request-Headers")
+	}
+	h.Set("Access-Control-Max-Age", "86400")
 }

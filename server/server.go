@@ -1,45 +1,69 @@
-// Package server serves a store over HTTP/1.1: events in, queries out. Routes, limits and errors are
-// here, one file per route; the bodies of requests and answers are in server/api.
+// Package server serves a store over HTTP/1.1: events in, queries out, and what it takes to run it.
 //
-//	routes.go   path and method to handler, panics contained, requests logged
-//	events.go   POST /v1/events
-//	query.go    /v1/query and /v1/query/explain
-//	tenant.go   whose events a request is about
-//	body.go     Content-Encoding undone within limits
-//	fail.go     errors to codes and statuses
+//	routes.go, table.go  path and method to handler; panics contained
+//	request.go           one request: parameters, tenant, answers
+//	auth.go              token to tenant and scopes; package access keeps the tokens
+//	body.go, unpack.go   bodies within limits of size, time and memory; Content-Encoding undone
+//	limits.go            every limit of a tenant, with its default
+//	budget.go, turns.go  bytes in flight; queries running, shared fairly by tenants
+//	tenants.go           what the server keeps of a tenant
+//	events.go            POST /v1/events
+//	vendor.go            the protocols of other vendors' clients, which package protocol reads
+//	query.go, …          one file for each kind of route
+//	fail.go              errors to codes and statuses
+//	openapi.go           the routes described for programs
 //
 // A handler decodes, calls and encodes. What fasthttp hands to it (path, headers, body) is reused after
 // it returns, so whatever is kept longer is copied; the scanner copies all it takes from a body.
+//
+// There are two listeners: the public one, and one for administration, on a loopback address, which
+// also has metrics and profiles.
 package server
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
-	"golang.org/x/sync/semaphore"
 
 	"cairn/engine"
-	"cairn/engine/ingest"
+	"cairn/server/access"
+	"cairn/server/api"
 )
 
-// Options are the server's limits. The zero value works.
+// Options are the server's own limits and habits; those of tenants are in Limits. The zero value works.
 type Options struct {
-	BodyBytesMax     int           // of a request on the wire; 8 MiB
-	UnpackedBytesMax int           // of a body after its Content-Encoding; 64 MiB
-	EventsMax        int           // of a request; 20,000
-	InFlightBytesMax int64         // of all bodies being stored, unpacked; 256 MiB. More answers 429
-	QueriesMax       int           // running at once; 16. More answers 429
-	QueryTimeout     time.Duration // 30 s
-	QueryMemoryBytes int64         // per query; 512 MiB
-	RowsMax          int           // of an answer; 100,000
-	ReadTimeout      time.Duration // for a whole request; 60 s
-	IdleTimeout      time.Duration // between requests of a connection; 120 s
+	// Limits are those of a tenant that sets none; what is zero has the default of api.Limits.
+	Limits api.Limits
+
+	InFlightBytes  int64         // of all bodies being read and stored; 256 MiB. More answers 429
+	Queries        int           // running at once; twice the number of CPUs, at least 4
+	QueriesWaiting int           // of one tenant; 64. More answers 429
+	QueryWait      time.Duration // at most, for a turn; 10 s
+	HeaderTimeout  time.Duration // for the header of a request; 20 s
+	BodyGrace      time.Duration // for the beginning of a body, which then has to come at 16 KiB/s; 20 s
+	WriteTimeout   time.Duration // for an answer, or a piece of 64 KiB of one that is streamed; 120 s
+	IdleTimeout    time.Duration // between requests of a connection; 120 s
+	Connections    int           // at once; 2,048
+	ConnectionsIP  int           // at once from one address; 1,024
+
+	// AdminPublic serves on the public listener what is else for the admin listener only.
+	AdminPublic bool
+	// Insecure lets everybody in, by whatever name, while there is no token.
+	Insecure bool
+	// BackupDir is where backups are made; "" makes none.
+	BackupDir string
+	// SlowQuery is the time from which a query is logged; 1 s, negative never.
+	SlowQuery time.Duration
 
 	Now    func() time.Time // time.Now
 	Logger *slog.Logger     // silent
@@ -47,16 +71,18 @@ type Options struct {
 
 // EnsureDefaults fills what is zero.
 func (o *Options) EnsureDefaults() {
-	setDefault(&o.BodyBytesMax, 8<<20)
-	setDefault(&o.UnpackedBytesMax, 64<<20)
-	setDefault(&o.EventsMax, 20_000)
-	setDefault(&o.InFlightBytesMax, 256<<20)
-	setDefault(&o.QueriesMax, 16)
-	setDefault(&o.QueryTimeout, 30*time.Second)
-	setDefault(&o.QueryMemoryBytes, 512<<20)
-	setDefault(&o.RowsMax, 100_000)
-	setDefault(&o.ReadTimeout, 60*time.Second)
+	o.Limits = over(standardLimits(), o.Limits)
+	setDefault(&o.InFlightBytes, 256<<20)
+	setDefault(&o.Queries, max(4, 2*runtime.GOMAXPROCS(0)))
+	setDefault(&o.QueriesWaiting, 64)
+	setDefault(&o.QueryWait, 10*time.Second)
+	setDefault(&o.HeaderTimeout, 20*time.Second)
+	setDefault(&o.BodyGrace, 20*time.Second)
+	setDefault(&o.WriteTimeout, 120*time.Second)
 	setDefault(&o.IdleTimeout, 120*time.Second)
+	setDefault(&o.Connections, 2048)
+	setDefault(&o.ConnectionsIP, 1024)
+	setDefault(&o.SlowQuery, time.Second)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -64,6 +90,9 @@ func (o *Options) EnsureDefaults() {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 }
+
+// Validate refuses limits that are out of range; it expects the defaults filled in.
+func (o *Options) Validate() error { return checkLimits(o.Limits) }
 
 func setDefault[T int | int64 | time.Duration](v *T, value T) {
 	if *v == 0 {
@@ -75,59 +104,100 @@ func setDefault[T int | int64 | time.Duration](v *T, value T) {
 type Server struct {
 	db       *engine.DB
 	opt      Options
-	http     *fasthttp.Server
-	scanners sync.Pool // of *ingest.Scanner
-	inFlight *semaphore.Weighted
-	queries  chan struct{}
+	tokens   *access.Table
+	tenants  *tenants
+	router   *router
+	public   *fasthttp.Server
+	admin    *fasthttp.Server
+	inFlight budget
+	turns    *turns
+	queries  queries
+	backups  backups
+	metrics  *metrics
+	pressure func() float64 // of the engine; tests put others in its place
+	starting atomic.Bool    // Recover has not ended
 	stopping atomic.Bool
 	requests atomic.Uint64
+	idPrefix string // of request ids, another one in every process
 	// running is cancelled when the time to drain is over: it ends queries that are still running.
-	running context.Context
-	abort   context.CancelFunc
+	running    context.Context
+	abort      context.CancelFunc
+	background sync.WaitGroup
 }
 
-// New returns a server for db. Nothing is listened on before Serve.
-func New(db *engine.DB, opt Options) *Server {
+// New returns a server for db. Nothing is listened on before Serve. It fails when the tokens or the
+// options cannot be read.
+func New(db *engine.DB, opt Options) (*Server, error) {
 	opt.EnsureDefaults()
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	tokens, err := access.Open(db, opt.Now)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		db:       db,
-		opt:      opt,
-		inFlight: semaphore.NewWeighted(opt.InFlightBytesMax),
-		queries:  make(chan struct{}, opt.QueriesMax),
+		db:      db,
+		opt:     opt,
+		tokens:  tokens,
+		tenants: newTenants(db, opt.Limits),
+		turns:   newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
-	s.scanners.New = func() any {
-		scanner, err := ingest.NewScanner(ingest.Options{})
-		if err != nil {
-			panic(err) // the zero options are valid
-		}
-		return scanner
-	}
+	s.pressure = db.Pressure
+	s.metrics = newMetrics(s)
+	s.router = newRouter(routes())
+	var prefix [3]byte
+	_, _ = rand.Read(prefix[:])
+	s.idPrefix = hex.EncodeToString(prefix[:]) + "-"
 	s.running, s.abort = context.WithCancel(context.Background())
-	s.http = &fasthttp.Server{
-		Name:               "cairn",
-		Handler:            s.handle,
-		ErrorHandler:       s.handleBroken,
-		Logger:             quietLogger{opt.Logger},
-		Concurrency:        2048,
-		ReadBufferSize:     16 << 10, // also the most that headers may take
-		MaxRequestBodySize: opt.BodyBytesMax,
-		ReadTimeout:        opt.ReadTimeout,
-		WriteTimeout:       opt.QueryTimeout + 60*time.Second,
-		IdleTimeout:        opt.IdleTimeout,
+	s.public = s.newHTTP(s.handlePublic)
+	s.admin = s.newHTTP(s.handleAdmin)
+	s.background.Go(s.keepHouse)
+	return s, nil
+}
+
+func (s *Server) newHTTP(handler fasthttp.RequestHandler) *fasthttp.Server {
+	return &fasthttp.Server{
+		Name:           "cairn",
+		Handler:        handler,
+		ErrorHandler:   s.handleBroken,
+		Logger:         quietLogger{s.opt.Logger},
+		Concurrency:    s.opt.Connections,
+		MaxConnsPerIP:  s.opt.ConnectionsIP,
+		ReadBufferSize: 16 << 10, // also the most that headers may take
+		// Bodies are streamed: a handler knows by then who sends them, takes memory as they come, and
+		// has its own limits and deadlines (body.go). This one is for what comes with the header.
+		StreamRequestBody:  true,
+		MaxRequestBodySize: 1 << 30,
+		ReadTimeout:        s.opt.HeaderTimeout,
+		WriteTimeout:       s.opt.WriteTimeout,
+		IdleTimeout:        s.opt.IdleTimeout,
 		CloseOnShutdown:    true,
 
 		NoDefaultServerHeader:        true,
 		DisablePreParseMultipartForm: true,
 	}
-	return s
 }
 
-// Serve answers requests on ln until Shutdown; it then returns nil.
-func (s *Server) Serve(ln net.Listener) error {
-	if err := s.http.Serve(ln); err != nil {
+// Serve answers the requests of clients on ln until Shutdown; it then returns nil.
+func (s *Server) Serve(ln net.Listener) error { return serve(s.public, ln) }
+
+// ServeAdmin answers requests of administration on ln until Shutdown; it then returns nil.
+func (s *Server) ServeAdmin(ln net.Listener) error { return serve(s.admin, ln) }
+
+func serve(h *fasthttp.Server, ln net.Listener) error {
+	if err := h.Serve(ln); err != nil {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// Recover loads the tenants that have unsealed events, for as long as which /readyz says no. Requests
+// are answered meanwhile; those of a tenant that is not loaded yet wait for it.
+func (s *Server) Recover() {
+	s.starting.Store(true)
+	s.db.Warm()
+	s.starting.Store(false)
 }
 
 // Shutdown stops accepting, waits for the requests that are running, and returns when all are
@@ -135,12 +205,57 @@ func (s *Server) Serve(ln net.Listener) error {
 // store afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
-	err := s.http.ShutdownWithContext(ctx)
+	err := errors.Join(s.public.ShutdownWithContext(ctx), s.admin.ShutdownWithContext(ctx))
 	s.abort()
+	s.background.Wait()
+	if flushed := s.tokens.Flush(); err == nil && flushed != nil && !errors.Is(flushed, engine.ErrClosed) {
+		err = flushed
+	}
 	if err != nil {
 		return fmt.Errorf("shut down: %w", err)
 	}
 	return nil
+}
+
+// houseTick is how often the server looks after what time alone makes due.
+const houseTick = 30 * time.Second
+
+// keepHouse writes down the last uses of tokens now and then.
+func (s *Server) keepHouse() {
+	tick := time.NewTicker(houseTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.running.Done():
+			return
+		case <-tick.C:
+		}
+		if err := s.tokens.Flush(); err != nil {
+			s.opt.Logger.Warn("write the last uses of tokens", "error", err)
+		}
+	}
+}
+
+// logRequest logs a request: failures of ours and slow ones always, the others when asked for.
+func (s *Server) logRequest(r *request, start time.Time) {
+	level := slog.LevelDebug
+	if !s.opt.Logger.Enabled(context.Background(), level) {
+		return
+	}
+	attrs := []any{
+		"request", r.id, "method", string(r.Method()), "path", string(r.Path()), "status", r.Response.StatusCode(),
+		"duration", time.Since(start),
+	}
+	if r.owner != nil {
+		attrs = append(attrs, "tenant", r.owner.name)
+	}
+	if r.grant.token != nil {
+		attrs = append(attrs, "token", r.grant.token.ID)
+	}
+	if r.note != "" {
+		attrs = append(attrs, "note", r.note)
+	}
+	s.opt.Logger.Debug("request", attrs...)
 }
 
 // quietLogger passes fasthttp's own messages (broken connections, mostly) on as debug lines.

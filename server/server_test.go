@@ -27,15 +27,27 @@ type fixture struct {
 	*Server
 	client http.Client
 	served chan error
+	// mayFail says that the store need not close in order.
+	mayFail bool
 }
 
 func newFixture(t *testing.T, opt Options) *fixture {
 	t.Helper()
-	db, err := engine.Open("data", engine.Options{FS: vfs.NewMem(), NoBackground: true})
+	return newFixtureOn(t, engine.Options{FS: vfs.NewMem(), NoBackground: true}, opt)
+}
+
+// newFixtureOn is newFixture over a store with these options.
+func newFixtureOn(t *testing.T, store engine.Options, opt Options) *fixture {
+	t.Helper()
+	db, err := engine.Open("data", store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{Server: New(db, opt), served: make(chan error, 1)}
+	srv, err := New(db, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{Server: srv, served: make(chan error, 1)}
 	ln := fasthttputil.NewInmemoryListener()
 	f.client.Transport = &http.Transport{
 		DialContext:         func(context.Context, string, string) (net.Conn, error) { return ln.Dial() },
@@ -49,7 +61,7 @@ func newFixture(t *testing.T, opt Options) *fixture {
 		if err := f.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
-		if err := db.Close(); err != nil {
+		if err := db.Close(); err != nil && !f.mayFail {
 			t.Errorf("close: %v", err)
 		}
 	})
@@ -58,7 +70,18 @@ func newFixture(t *testing.T, opt Options) *fixture {
 
 // post sends a body and returns status and answer; an error is one of the connection.
 func (f *fixture) post(path, body string) (int, string, http.Header, error) {
-	resp, err := f.client.Post("http://cairn"+path, "text/plain", strings.NewReader(body))
+	resp, err := f.client.Post("http://localhost"+path, "text/plain", strings.NewReader(body))
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), resp.Header, err
+}
+
+// get is post without a body.
+func (f *fixture) get(path string) (int, string, http.Header, error) {
+	resp, err := f.client.Get("http://localhost" + path)
 	if err != nil {
 		return 0, "", nil, err
 	}
@@ -113,7 +136,10 @@ func TestPanicIsContained(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	f := newFixture(t, Options{InFlightBytesMax: 4096, QueryMemoryBytes: 16 << 10, QueriesMax: 1, RowsMax: 3})
+	f := newFixture(t, Options{
+		InFlightBytes: 4096, Queries: 1, QueriesWaiting: 1, QueryWait: 50 * time.Millisecond,
+		Limits: api.Limits{QueryMemoryBytes: 16 << 10, Rows: 3},
+	})
 	if header := f.expect(t, "/v1/events", strings.Repeat(`{"event":"e"}`+"\n", 400), 429, api.CodeOverloaded); header.Get("Retry-After") == "" {
 		t.Error("429 without Retry-After")
 	}
@@ -136,9 +162,13 @@ func TestLimits(t *testing.T) {
 	if err != nil || !strings.Contains(text, `"truncated":true`) {
 		t.Errorf("an answer over the limit of rows does not say so: %v\n%s", err, text)
 	}
-	f.queries <- struct{}{}
+	done, err := f.turns.take(context.Background(), "other", -1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	f.expect(t, "/v1/query", "* | stats count()", 429, api.CodeQueriesRunning)
-	<-f.queries
+	done()
+	f.expect(t, "/v1/query", "* | stats count()", 200, "")
 }
 
 func TestConcurrentWritersShareNothing(t *testing.T) {
@@ -223,7 +253,7 @@ func TestShutdownAnswersWhatIsRunning(t *testing.T) {
 }
 
 func TestSlowClientIsCutOff(t *testing.T) {
-	f := newFixture(t, Options{ReadTimeout: 100 * time.Millisecond})
+	f := newFixture(t, Options{HeaderTimeout: 100 * time.Millisecond})
 	conn, err := f.client.Transport.(*http.Transport).DialContext(context.Background(), "", "")
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +278,7 @@ func TestSlowClientIsCutOff(t *testing.T) {
 }
 
 func TestErrorsHaveStatuses(t *testing.T) {
-	s := New(nil, Options{})
+	s := &Server{}
 	for _, c := range []struct {
 		err  error
 		code string

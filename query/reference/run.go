@@ -21,9 +21,11 @@ type Env struct {
 
 // Store holds events ready for queries.
 type Store struct {
-	rows   []*row          // newest first
-	known  map[string]bool // fields
-	events map[string]bool // names
+	rows []*row // newest first
+	// profiles holds the properties of every user by name.
+	profiles map[string]map[string]event.Value
+	known    map[string]bool // fields
+	events   map[string]bool // names
 }
 
 // Load makes a Store of all stored events, in any order. They are not copied.
@@ -37,6 +39,7 @@ func Load(events []event.Event) *Store {
 		}
 	}
 	slices.SortFunc(s.rows, func(a, b *row) int { return compareEvents(a.event, b.event) })
+	s.profiles = profiles(s.rows)
 	return s
 }
 
@@ -59,6 +62,7 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 		now:      env.Now.UnixNano(),
 		actor:    q.Settings.Actor,
 		sets:     map[string]map[event.Value]bool{},
+		profiles: s.profiles,
 	}
 	if r.actor == nil {
 		r.actor = &syntax.Column{Name: syntax.ColumnUser}
@@ -100,6 +104,7 @@ type run struct {
 	all      []*row                          // every stored event, newest first
 	sets     map[string]map[event.Value]bool // the users of each let
 	rng      event.TimeRange                 // of the pipeline at work
+	profiles map[string]map[string]event.Value
 }
 
 // userOf returns who did the row, canonical, or absent.
@@ -268,6 +273,9 @@ func (r *run) env(leaves *[]func(*row) event.Value) *scalar.Env {
 func (r *run) leaf(e syntax.Expr) (func(*row) event.Value, error) {
 	switch e := e.(type) {
 	case *syntax.Column:
+		if e.Scope == syntax.ScopeProfile {
+			return func(x *row) event.Value { return r.profiles[profileUser(x)][e.Name] }, nil
+		}
 		return func(x *row) event.Value { return x.column(e) }, nil
 	case *syntax.UserIn:
 		return func(x *row) event.Value { return event.Bool(r.sets[e.Name][userOf(x)]) }, nil

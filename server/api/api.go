@@ -53,9 +53,9 @@ type QueryRequest struct {
 	After   string `json:"after,omitempty"`   // a watermark: the answer includes what it names
 }
 
-// HealthAnswer answers /healthz and /readyz.
+// HealthAnswer answers GET /healthz.
 type HealthAnswer struct {
-	Status string `json:"status"` // "ok", "starting" or "stopping"
+	Status string `json:"status"` // "ok"
 }
 
 // ErrorAnswer is the body of every answer that is not a success.

@@ -23,11 +23,18 @@ func NewClock(received time.Time, sent *Value) Clock {
 	if !ok {
 		return c
 	}
-	skew := time.Unix(0, c.Received).Sub(time.Unix(0, nanos)).Round(time.Millisecond)
-	if skew.Abs() >= skewMin {
-		c.Skew = int64(skew)
-	}
+	c.Skew = Skew(received, nanos)
 	return c
+}
+
+// Skew returns what is to be added to the times of a client whose clock read sent (Unix nanoseconds) when
+// its request was on its way: received − sent in whole milliseconds, or 0 if that is no more than the way.
+func Skew(received time.Time, sent int64) int64 {
+	skew := time.Unix(0, received.UnixNano()).Sub(time.Unix(0, sent)).Round(time.Millisecond)
+	if skew.Abs() < skewMin {
+		return 0
+	}
+	return int64(skew)
 }
 
 // Names of the fields that Cairn adds to events.

@@ -127,6 +127,9 @@ func findStarred(path string) (found []candidate, token string) {
 	return nil, ""
 }
 
+// Serves reports whether a protocol is served at the path by the method that Find was asked for.
+func (r *Route) Serves() bool { return len(r.candidates) > 0 }
+
 // Pick returns the protocol of a request to the route, looking into the body where several use the path;
 // nil: no protocol claims it, so that it is Cairn's own if Cairn has the path, and else bad.
 func (r *Route) Pick(req *Request) Protocol {

@@ -40,12 +40,15 @@ var packers = map[string]func([]byte) []byte{
 	},
 }
 
+// free is memory without end.
+func free(int64) error { return nil }
+
 func TestUnpack(t *testing.T) {
 	const limit = 4 << 20
 	text := bytes.Repeat([]byte(`{"event":"e"}`+"\n"), 1000)
 	zeros := make([]byte, 2*limit)
 	for encoding, pack := range packers {
-		if got, err := unpack(encoding, pack(text), limit); err != nil || !bytes.Equal(got, text) {
+		if got, err := unpack(encoding, pack(text), limit, free); err != nil || !bytes.Equal(got, text) {
 			t.Errorf("%s: %d bytes, %v", encoding, len(got), err)
 		}
 		if encoding == "identity" {
@@ -53,30 +56,30 @@ func TestUnpack(t *testing.T) {
 		}
 		packed := pack(text)
 		for _, cut := range []int{0, 1, len(packed) / 2, len(packed) - 1} {
-			if got, err := unpack(encoding, packed[:cut], limit); codeOf(err) != api.CodeBadEncoding {
+			if got, err := unpack(encoding, packed[:cut], limit, free); codeOf(err) != api.CodeBadEncoding {
 				// A frame stream that ends between two frames, or an empty one, is whole.
 				if !(err == nil && len(got) == 0 && cut == 0) {
 					t.Errorf("%s cut at %d of %d: %d bytes, %v", encoding, cut, len(packed), len(got), err)
 				}
 			}
 		}
-		if _, err := unpack(encoding, pack(zeros), limit); codeOf(err) != api.CodeUnpackedLarge {
+		if _, err := unpack(encoding, pack(zeros), limit, free); codeOf(err) != api.CodeUnpackedLarge {
 			t.Errorf("%s of too much: %v", encoding, err)
 		}
 	}
 	// A million zeros from a few bytes is allowed; more from as few is not, whatever the limit.
-	if _, err := unpack("gzip", packers["gzip"](zeros[:ratioFloor]), limit); err != nil {
+	if _, err := unpack("gzip", packers["gzip"](zeros[:ratioFloor]), limit, free); err != nil {
 		t.Errorf("a small body that packs well: %v", err)
 	}
-	if _, err := unpack("gzip", packers["gzip"](zeros[:ratioFloor+1]), limit); codeOf(err) != api.CodeUnpackedLarge {
+	if _, err := unpack("gzip", packers["gzip"](zeros[:ratioFloor+1]), limit, free); codeOf(err) != api.CodeUnpackedLarge {
 		t.Errorf("a bomb below the limit: %v", err)
 	}
 	// Snappy declares its length; it is not believed.
 	lying := append(binary.AppendUvarint(nil, 1<<32-1), 'x', 'y')
-	if _, err := unpack("snappy", lying, limit); codeOf(err) != api.CodeUnpackedLarge && codeOf(err) != api.CodeBadEncoding {
+	if _, err := unpack("snappy", lying, limit, free); codeOf(err) != api.CodeUnpackedLarge && codeOf(err) != api.CodeBadEncoding {
 		t.Errorf("snappy with a lying length: %v", err)
 	}
-	if _, err := unpack("br", text, limit); codeOf(err) != api.CodeUnknownEncoding {
+	if _, err := unpack("compress", text, limit, free); codeOf(err) != api.CodeUnknownEncoding {
 		t.Errorf("unknown encoding: %v", err)
 	}
 }
@@ -94,7 +97,7 @@ func FuzzUnpack(f *testing.F) {
 		f.Add(encoding, pack([]byte(`{"event":"e"}`)))
 	}
 	f.Fuzz(func(t *testing.T, encoding string, body []byte) {
-		got, err := unpack(encoding, body, 1<<20)
+		got, err := unpack(encoding, body, 1<<20, free)
 		if err != nil && codeOf(err) == "" {
 			t.Errorf("an error without a code: %v", err)
 		}
