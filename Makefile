@@ -44,6 +44,7 @@ build:
 bench:
 	$(GO) run ./cmd/bench shop
 	$(GO) run ./cmd/bench behaviour
+	$(GO) run ./cmd/bench load
 
 format:
 	$(GO) tool gofumpt -w $(FOLDERS)

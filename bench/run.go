@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -454,16 +453,4 @@ func directoryBytes(dir string) (int64, error) {
 		return err
 	})
 	return total, err
-}
-
-// machine describes where the figures come from.
-func machine() string {
-	name := "unknown CPU"
-	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if _, after, found := bytes.Cut(info, []byte("model name\t: ")); found {
-			model, _, _ := bytes.Cut(after, []byte("\n"))
-			name = string(model)
-		}
-	}
-	return fmt.Sprintf("%s, %d cores, %s/%s, %s", name, runtime.GOMAXPROCS(0), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"cairn/engine/column"
 	"cairn/engine/event"
@@ -13,10 +14,9 @@ import (
 	"cairn/engine/segment"
 )
 
-// smallRows is the number of rows below which batches that are committed together share a frame.
-const smallRows = 256
-
 const (
+	// SmallRows is the number of rows below which batches that are committed together share a frame.
+	SmallRows = 256
 	// BatchBytesMax is the most memory that a batch given to AppendBatch may hold, by Batch.SizeBytes.
 	BatchBytesMax = 1 << 30
 	// appendBytes and appendRows are the sizes at which Append begins another batch. The bytes are
@@ -131,19 +131,21 @@ type part struct {
 	batch *column.Batch
 	// index maps rows to the indexes of the caller's batch; nil: they are the same.
 	index    []uint32
-	idHashes []uint64 // by string of the id dictionary
-	frame    []byte   // nil: still to be encoded, the batch being small
+	idHashes []uint64     // by string of the id dictionary, if there is a frame
+	frame    *frameBuffer // nil: still to be encoded, the batch being small
 	owner    *pending
 }
 
 // AppendBatch is Append for a batch, which it takes over; it is the fast path. The caller need not
 // have checked anything but that the batch is well formed, as a Builder leaves it. One of more than
-// BatchBytesMax bytes, or of 4,194,304 rows, is refused with ErrBatchTooLarge.
+// BatchBytesMax bytes, or of 4,194,304 rows, is refused with ErrBatchTooLarge. One of fewer than SmallRows
+// rows is copied: it is the caller's again when AppendBatch returns.
 func (t *Tenant) AppendBatch(ctx context.Context, b *column.Batch, opt AppendOptions) (*Result, error) {
 	if b.Rows > frame.RowsMax {
 		return nil, fmt.Errorf("%w: %d rows, %d are allowed", ErrBatchTooLarge, b.Rows, frame.RowsMax)
 	}
-	if size := b.SizeBytes(); size > BatchBytesMax {
+	size := b.SizeBytes()
+	if size > BatchBytesMax {
 		return nil, fmt.Errorf("%w: %d bytes, %d are allowed", ErrBatchTooLarge, size, BatchBytesMax)
 	}
 	if b.Rows == 0 {
@@ -158,16 +160,17 @@ func (t *Tenant) AppendBatch(ctx context.Context, b *column.Batch, opt AppendOpt
 	if err := t.db.waitForMemory(ctx); err != nil {
 		return nil, err
 	}
-	p := &pending{opt: opt, result: &Result{}, turn: make(chan bool, 1)}
-	if err := t.prepare(p, b); err != nil {
+	r := &Result{}
+	p := pendings.Get().(*pending)
+	p.opt, p.result, p.rows, p.bytes = opt, r, b.Rows, size
+	err := t.prepare(p, b)
+	if err == nil && len(p.parts) > 0 {
+		err = t.commit(ctx, p)
+	}
+	p.release()
+	if err != nil {
 		return nil, err
 	}
-	if len(p.parts) > 0 {
-		if err := t.commit(ctx, p); err != nil {
-			return nil, err
-		}
-	}
-	r := p.result
 	r.Stored = b.Rows - r.Duplicates - r.Rejected
 	slices.SortFunc(r.Verdicts, func(a, b IndexedVerdict) int { return cmp.Compare(a.Index, b.Index) })
 	t.db.counters.appended(r)
@@ -190,16 +193,35 @@ func (t *Tenant) prepare(p *pending, b *column.Batch) error {
 	if t.db.opt.DedupWindow >= 0 {
 		bad = repeatedIDs(b, bad, p.result)
 	}
-	p.parts = splitByDay(b, settings.calendar, bad)
+	p.parts = splitByDay(p.parts[:0], b, settings.calendar, bad)
 	for i := range p.parts {
 		part := &p.parts[i]
 		part.owner = p
-		part.idHashes = hashIDs(part.batch)
-		if part.batch.Rows >= smallRows {
-			part.frame = frame.Append(nil, part.batch)
+		if part.batch.Rows >= SmallRows {
+			part.idHashes, part.frame = hashIDs(part.batch), encodeFrame(part.batch)
 		}
 	}
 	return nil
+}
+
+// frameBuffer is the memory of an encoded frame until it is in the store's batch.
+type frameBuffer struct{ bytes []byte }
+
+var frameBuffers = sync.Pool{New: func() any { return new(frameBuffer) }}
+
+// frameKeptMax is the size up to which such memory is used again.
+const frameKeptMax = 1 << 20
+
+func encodeFrame(b *column.Batch) *frameBuffer {
+	f := frameBuffers.Get().(*frameBuffer)
+	f.bytes = frame.Append(f.bytes[:0], b)
+	return f
+}
+
+func (f *frameBuffer) release() {
+	if cap(f.bytes) <= frameKeptMax {
+		frameBuffers.Put(f)
+	}
 }
 
 // repeatedIDs gives the verdict on rows that repeat an insert id of a row before, and adds them to
@@ -239,8 +261,9 @@ func hashIDs(b *column.Batch) []uint64 {
 	return out
 }
 
-// splitByDay cuts a batch at the tenant's days and leaves bad rows out.
-func splitByDay(b *column.Batch, c calendar, bad map[uint32]bool) []part {
+// splitByDay cuts a batch at the tenant's days, leaves bad rows out, and appends the parts to days, which
+// is empty.
+func splitByDay(days []part, b *column.Batch, c calendar, bad map[uint32]bool) []part {
 	if len(bad) == b.Rows {
 		return nil
 	}
@@ -253,10 +276,9 @@ func splitByDay(b *column.Batch, c calendar, bad map[uint32]bool) []part {
 		}
 	}
 	if one {
-		return []part{{span: spanKey{from, to}, batch: b}}
+		return append(days, part{span: spanKey{from, to}, batch: b})
 	}
 	numbers := make(map[spanKey]uint32)
-	var days []part
 	rows := make([]uint32, b.Rows)
 	number := ^uint32(0)
 	for row, at := range b.Time {

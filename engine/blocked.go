@@ -106,7 +106,7 @@ func (p *pending) refuse(names *blockedNames) {
 			parts = append(parts, old)
 			continue
 		}
-		for _, next := range splitByDay(old.batch, p.settings.calendar, check.bad) {
+		for _, next := range splitByDay(nil, old.batch, p.settings.calendar, check.bad) {
 			next.place(&old)
 			parts = append(parts, next)
 		}
@@ -116,7 +116,7 @@ func (p *pending) refuse(names *blockedNames) {
 
 // place makes a part of one that was cut from another's batch, whose rows the append knows by other indexes.
 func (p *part) place(old *part) {
-	p.owner, p.idHashes = old.owner, hashIDs(p.batch)
+	p.owner = old.owner
 	if old.index == nil {
 		return
 	}

@@ -2,9 +2,10 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 
 	"cairn/engine/column"
 	"cairn/engine/frame"
@@ -17,28 +18,34 @@ const (
 	groupRows = 1 << 16
 	// groupBytes bounds their memory: the store takes no batch of gigabytes.
 	groupBytes = 64 << 20
+	// gatherMax is the number of appends from which on a leader gathers no more.
+	gatherMax = 64
 )
 
 // pending is an append on its way through the commit.
 type pending struct {
-	parts    []part
-	links    []linkRequest
-	opt      AppendOptions
-	settings *settings // whose calendar cut the parts
-	blocked  uint64    // generation of the names that were refused
-	result   *Result
+	parts       []part
+	rows, bytes int // links count as rows
+	links       []linkRequest
+	opt         AppendOptions
+	settings    *settings // whose calendar cut the parts
+	blocked     uint64    // generation of the names that were refused
+	result      *Result
 
 	// turn receives true when the append is to lead the next commit, false when it is done.
 	turn chan bool
 	err  error
 }
 
-func (p *pending) size() (rows, bytes int) {
-	for i := range p.parts {
-		rows += p.parts[i].batch.Rows
-		bytes += p.parts[i].batch.SizeBytes()
-	}
-	return rows + len(p.links), bytes
+// pendings are used again, for a server has one for every request.
+var pendings = sync.Pool{New: func() any { return &pending{turn: make(chan bool, 1)} }}
+
+// release gives the append back to the pool, without what it points to. Nothing is left in turn: its
+// receiver has got all that was sent.
+func (p *pending) release() {
+	clear(p.parts)
+	*p = pending{parts: p.parts[:0], turn: p.turn}
+	pendings.Put(p)
 }
 
 // commit hands the append in. The first to come leads: it commits for all who came while the commit
@@ -65,12 +72,12 @@ func (t *Tenant) commit(ctx context.Context, p *pending) error {
 // lead commits the front of the queue, whose first append is the caller's.
 func (t *Tenant) lead() {
 	t.commitMu.Lock() // waiting for it, the queue fills
+	t.gather()
 	q := &t.queue
 	q.Lock()
 	n, rows, bytes := 0, 0, 0
 	for ; n < len(q.waiting) && q.waiting[n].opt == q.waiting[0].opt; n++ {
-		moreRows, moreBytes := q.waiting[n].size()
-		rows, bytes = rows+moreRows, bytes+moreBytes
+		rows, bytes = rows+q.waiting[n].rows, bytes+q.waiting[n].bytes
 		if n > 0 && (rows > groupRows || bytes > groupBytes) {
 			break
 		}
@@ -82,8 +89,10 @@ func (t *Tenant) lead() {
 	err := t.commitGroup(group)
 	t.commitMu.Unlock()
 
-	for _, p := range group {
-		p.err = errors.Join(p.err, err)
+	if err != nil {
+		for _, p := range group {
+			p.err = err
+		}
 	}
 	for _, p := range group[1:] {
 		p.turn <- false
@@ -95,6 +104,22 @@ func (t *Tenant) lead() {
 		q.leading = false
 	}
 	q.Unlock()
+}
+
+// gather lets goroutines run that are ready to, as long as appends come of it. A sync, and the waking of
+// threads around it, costs as much as some tens of small appends: the more share one, the more the machine
+// can do. Whoever appends alone does not wait.
+func (t *Tenant) gather() {
+	for before := 0; ; {
+		t.queue.Lock()
+		n := len(t.queue.waiting)
+		t.queue.Unlock()
+		if n == before || n >= gatherMax {
+			return
+		}
+		before = n
+		runtime.Gosched()
+	}
 }
 
 // commitGroup writes the frames of all appends in one batch and makes them visible. The caller holds
@@ -119,7 +144,7 @@ func (t *Tenant) commitGroup(group []*pending) error {
 	}
 	c := &commitState{tenant: t, now: now, lastUser: t.users.last}
 	c.first = t.db.sequence.Load() + 1
-	if slices.ContainsFunc(parts, func(p *part) bool { return len(p.idHashes) > 0 }) && t.dedup.window >= 0 {
+	if slices.ContainsFunc(parts, func(p *part) bool { return len(p.batch.ID.Bits) > 0 }) && t.dedup.window >= 0 {
 		v, unpin := t.pin()
 		defer unpin()
 		t.dedup.refresh(v, earliest(parts, now)-t.dedup.window)
@@ -149,7 +174,7 @@ func earliest(parts []*part, now int64) int64 {
 func (p *pending) recut(s *settings) {
 	var parts []part
 	for _, old := range p.parts {
-		for _, next := range splitByDay(old.batch, s.calendar, nil) {
+		for _, next := range splitByDay(nil, old.batch, s.calendar, nil) {
 			next.place(&old)
 			parts = append(parts, next)
 		}
@@ -162,37 +187,48 @@ type joined struct {
 	span     spanKey
 	batch    *column.Batch
 	idHashes []uint64
-	frame    []byte
+	frame    *frameBuffer
 	parts    []*part // whose rows follow each other
 }
 
-// joinSmall joins the small parts of a day.
+// builders are used again with their memory: what they build is copied into as much as it needs.
+var builders = sync.Pool{New: func() any { return &column.Builder{} }}
+
+// compacted ends the builder's batch, returns a copy, and leaves the builder its memory.
+func compacted(b *column.Builder) *column.Batch {
+	built := b.Finish()
+	out := built.Compact()
+	b.Reuse(built)
+	return out
+}
+
+// joinSmall joins the small parts of a day, and copies those that it does not join: what is small belongs
+// to the caller of AppendBatch.
 func joinSmall(parts []*part) []joined {
-	small := make(map[spanKey][]*part)
-	var out []joined
-	for _, p := range parts {
-		if p.frame != nil || p.batch.Received != nil {
+	out := make([]joined, 0, 1)
+	b := builders.Get().(*column.Builder)
+	defer builders.Put(b)
+	for i, p := range parts {
+		if p == nil { // joined
+			continue
+		}
+		if p.frame != nil {
 			out = append(out, joined{p.span, p.batch, p.idHashes, p.frame, []*part{p}})
 			continue
 		}
-		small[p.span] = append(small[p.span], p)
-	}
-	for _, p := range parts { // in the order of arrival
-		same := small[p.span]
-		if len(same) == 0 || same[0] != p {
-			continue
+		j := joined{span: p.span, parts: []*part{p}}
+		b.AppendBatch(p.batch, nil)
+		for k := i + 1; k < len(parts) && p.batch.Received == nil; k++ { // in the order of arrival
+			other := parts[k]
+			if other != nil && other.span == p.span && other.frame == nil && other.batch.Received == nil {
+				j.parts = append(j.parts, other)
+				b.AppendBatch(other.batch, nil)
+				parts[k] = nil
+			}
 		}
-		delete(small, p.span)
-		if len(same) == 1 {
-			out = append(out, joined{p.span, p.batch, p.idHashes, nil, same})
-			continue
-		}
-		var b column.Builder
-		for _, s := range same {
-			b.AppendBatch(s.batch, nil)
-		}
-		batch := b.Finish()
-		out = append(out, joined{p.span, batch, hashIDs(batch), nil, same})
+		j.batch = compacted(b)
+		j.idHashes = hashIDs(j.batch)
+		out = append(out, j)
 	}
 	return out
 }
@@ -234,14 +270,15 @@ func (c *commitState) write(frames []joined, group []*pending) error {
 		if err != nil {
 			return err
 		}
-		value := f.frame
-		if value == nil {
-			value = frame.Append(nil, f.batch)
+		if f.frame == nil {
+			f.frame = encodeFrame(f.batch)
 		}
-		value = frame.AppendRecord(value, frame.Record{Received: c.now, Users: users, Skipped: skipped})
-		if err := b.Set(keys.Hot(t.id, 0, f.span.from, sequence), value, nil); err != nil {
+		f.frame.bytes = frame.AppendRecord(f.frame.bytes, frame.Record{Received: c.now, Users: users, Skipped: skipped})
+		if err := b.Set(keys.Hot(t.id, 0, f.span.from, sequence), f.frame.bytes, nil); err != nil {
 			return err
 		}
+		f.frame.release() // the store's batch has a copy
+		f.frame = nil
 		c.last = sequence
 		c.blocks = append(c.blocks, committedBlock{f.span, newHotBlock(segment.Input{
 			Batch: f.batch, Users: users, Received: c.now, Rows: withoutRows(f.batch.Rows, skipped),

@@ -12,14 +12,13 @@ import (
 )
 
 const (
-	// hotChunkRows is the size from which a hot reader is kept for good; a query sorts at most that
-	// many rows again because new ones have come.
+	// hotChunkRows is the size from which a hot reader grows no more.
 	hotChunkRows = segment.BlockRows
 	// tinyFan blocks of about one size are joined in memory, so that single events cost no more than
 	// batches.
 	tinyFan = 16
 	// tinyRows is the size from which blocks are not joined.
-	tinyRows = 4096
+	tinyRows = 512
 	// tinyBytes is the size together from which they are not.
 	tinyBytes = 64 << 20
 )
@@ -53,12 +52,23 @@ func newHotBlock(input segment.Input, sequence uint64) hotBlock {
 
 // hotChunks are the readers over a span's hot blocks. Views share them until a seal changes the
 // front of the list.
+//
+//	blocks  1000 1000 1000 1000 1000 1000 1000 1000 1000 300 17 17 4
+//	        └────────────── stable ─────────────┘└────┘  └── tail ──┘
+//
+// A query that finds new blocks puts them in order as a chunk of their own, together with the chunks
+// before it that are not much larger: a row is sorted again a few times until it is in a full chunk, not
+// by every query. Blocks that may still be joined are the tail.
 type hotChunks struct {
-	mu   sync.Mutex
-	kept map[hotPlace]hotChunk
+	mu     sync.Mutex
+	stable []hotRange // one behind the other, from the first block on
+	kept   map[hotPlace]hotChunk
 	// moved are the fingerprints of what links made of the users, by the first block of a chunk.
 	moved map[int]hotMoved
 }
+
+// hotRange is the place of a chunk: the blocks [start, end).
+type hotRange struct{ start, end, rows int }
 
 type hotMoved struct {
 	links       *linkView
@@ -79,22 +89,75 @@ type hotChunk struct {
 	fingerprint uint64
 }
 
+// chunkGrowth is how many times larger than what follows a chunk is to be left alone.
+const chunkGrowth = 3
+
 // readers returns readers over the blocks, building what is new since they were last asked for. Users are under
 // canonical numbers if there are links.
 func (c *hotChunks) readers(blocks []hotBlock, links *linkView) []*segment.Reader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var out []*segment.Reader
-	for start := 0; start < len(blocks); {
-		end, rows := start, 0
-		for end < len(blocks) && rows < hotChunkRows {
-			rows += blocks[end].rows
-			end++
-		}
-		out = append(out, c.reader(blocks[start:end], start, links))
-		start = end
+	ranges := c.ranges(blocks)
+	out := make([]*segment.Reader, len(ranges))
+	for i, r := range ranges {
+		out[i] = c.reader(blocks[r.start:r.end], r.start, links)
 	}
 	return out
+}
+
+// ranges divides the blocks of a view into chunks, the tail being the last.
+func (c *hotChunks) ranges(blocks []hotBlock) []hotRange {
+	known := 0
+	for known < len(c.stable) && c.stable[known].end <= len(blocks) {
+		known++
+	}
+	ranges := c.stable[:known:known]
+	// A view older than the chunks has its own, where they go further than it does.
+	newest := known == len(c.stable)
+	stable := len(blocks)
+	for stable > 0 && blocks[stable-1].rows < tinyRows {
+		stable--
+	}
+	for start := endOf(ranges); start < stable; start = endOf(ranges) {
+		next := hotRange{start: start, end: start}
+		for next.end < stable && next.rows < hotChunkRows {
+			next.rows += blocks[next.end].rows
+			next.end++
+		}
+		for n := len(ranges); n > 0; n-- {
+			before := ranges[n-1]
+			if before.rows >= chunkGrowth*next.rows || before.rows+next.rows > hotChunkRows {
+				break
+			}
+			if newest {
+				c.forget(next.start)
+			}
+			next.start, next.rows = before.start, next.rows+before.rows
+			ranges = ranges[: n-1 : n-1]
+		}
+		ranges = append(ranges, next)
+	}
+	if newest {
+		c.stable = ranges
+	}
+	if start := endOf(ranges); start < len(blocks) {
+		ranges = append(ranges[:len(ranges):len(ranges)], hotRange{start: start, end: len(blocks)})
+	}
+	return ranges
+}
+
+func endOf(ranges []hotRange) int {
+	if len(ranges) == 0 {
+		return 0
+	}
+	return ranges[len(ranges)-1].end
+}
+
+// forget drops what is kept of a chunk, as no chunk begins there any more.
+func (c *hotChunks) forget(start int) {
+	delete(c.kept, hotPlace{start, false})
+	delete(c.kept, hotPlace{start, true})
+	delete(c.moved, start)
 }
 
 // reader returns the reader over the blocks of a chunk. The last chunk is kept until there is a longer one.
@@ -204,7 +267,11 @@ func sizeClass(rows int) int {
 func (c *hotChunks) cut(blocks int) *hotChunks {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := &hotChunks{kept: make(map[hotPlace]hotChunk)}
+	n := 0
+	for n < len(c.stable) && c.stable[n].end <= blocks {
+		n++
+	}
+	next := &hotChunks{stable: c.stable[:n:n], kept: make(map[hotPlace]hotChunk)}
 	for place, chunk := range c.kept {
 		if chunk.end <= blocks {
 			next.kept[place] = chunk
@@ -215,7 +282,8 @@ func (c *hotChunks) cut(blocks int) *hotChunks {
 
 // joinBlocks copies the rows of blocks into one.
 func joinBlocks(blocks []hotBlock) hotBlock {
-	var b column.Builder
+	b := builders.Get().(*column.Builder)
+	defer builders.Put(b)
 	var users []uint32
 	for _, block := range blocks {
 		in := block.input
@@ -235,7 +303,7 @@ func joinBlocks(blocks []hotBlock) hotBlock {
 		}
 	}
 	last := blocks[len(blocks)-1]
-	joined := newHotBlock(segment.Input{Batch: b.Finish(), Users: users, Received: last.input.Received}, last.sequence)
+	joined := newHotBlock(segment.Input{Batch: compacted(b), Users: users, Received: last.input.Received}, last.sequence)
 	joined.first = blocks[0].first
 	return joined
 }

@@ -160,7 +160,7 @@ func (t *Tenant) Link(ctx context.Context, links []Link) ([]Verdict, error) {
 		return nil, err
 	}
 	for some := range slices.Chunk(requests, linksAtOnce) {
-		p := &pending{links: some, settings: t.settings.Load(), result: &Result{}, turn: make(chan bool, 1)}
+		p := &pending{links: some, rows: len(some), settings: t.settings.Load(), result: &Result{}, turn: make(chan bool, 1)}
 		if err := t.commit(ctx, p); err != nil {
 			return nil, err
 		}

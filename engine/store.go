@@ -37,7 +37,8 @@ type store struct {
 	stalled  atomic.Bool   // commits wait for flushes or compactions
 	users    atomic.Int64  // calls into Pebble on their way, and open iterators
 	idle     chan struct{} // gets a token when the last of them ends after closed is set
-	stuck    struct {      // flushes or compactions fail, and are tried again and again
+	guards   guards
+	stuck    struct { // flushes or compactions fail, and are tried again and again
 		sync.Mutex
 		since time.Time // zero: they do not
 		err   error
@@ -46,7 +47,7 @@ type store struct {
 }
 
 func openStore(dir string, o Options) (*store, error) {
-	s := &store{fs: o.FS, dir: dir, log: o.Logger, failed: make(chan struct{}), idle: make(chan struct{}, 1)}
+	s := &store{fs: o.FS, dir: dir, log: o.Logger, failed: make(chan struct{}), idle: make(chan struct{}, 1), guards: newGuards()}
 	if err := makeDir(s.fs, dir); err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
@@ -176,43 +177,6 @@ func (s *store) flush() error {
 	})
 }
 
-// guarded runs a call into Pebble that may panic, or never return, once the log has failed.
-func (s *store) guarded(call func() error) error {
-	if err := s.err(); err != nil {
-		return err
-	}
-	if err := s.use(); err != nil {
-		return err
-	}
-	defer s.done() // not by the call, which may never return once the store has failed
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				s.fail(fmt.Errorf("%v", p))
-			}
-		}()
-		done <- call()
-	}()
-	tick := time.NewTicker(stuckPatience / 10)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			if err == nil {
-				err = s.err()
-			}
-			return err
-		case <-s.failed:
-			return s.err()
-		case <-tick.C:
-			if err := s.stuckError(stuckPatience); err != nil {
-				s.fail(err) // whether the call comes about is not known
-			}
-		}
-	}
-}
-
 // commit writes the batch; with sync it is on disk when commit returns. The batch is closed, unless
 // the store fails.
 func (s *store) commit(b *pebble.Batch, sync bool) error {
@@ -295,6 +259,7 @@ func (s *store) close() error {
 	if s.closed.Swap(true) {
 		return ErrClosed
 	}
+	defer close(s.guards.ended)
 	closed := make(chan error, 1)
 	go func() {
 		defer func() {

@@ -163,12 +163,18 @@ func (r *run) execution(p *plan.Pipeline) *exec.Execution {
 }
 
 func (r *run) answer(ctx context.Context) (*result.Table, error) {
-	main, err := r.plan(&r.query.Pipeline, r.opt.rangeOutside())
+	main, err := r.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if main.Explain {
-		return r.explainTable(ctx, main)
+	return r.table(ctx, main)
+}
+
+// prepare plans the query and works out its named results.
+func (r *run) prepare(ctx context.Context) (*plan.Pipeline, error) {
+	main, err := r.plan(&r.query.Pipeline, r.opt.rangeOutside())
+	if err != nil || main.Explain {
+		return main, err
 	}
 	for _, let := range r.query.Lets {
 		p, err := r.plan(let.Body, event.AllTime)
@@ -179,6 +185,17 @@ func (r *run) answer(ctx context.Context) (*result.Table, error) {
 			return nil, err
 		}
 	}
+	if r.opt.Limit > 0 {
+		main.Bound(int64(r.opt.Limit) + 1) // one more tells that there are more
+	}
+	return main, nil
+}
+
+// table runs a prepared plan.
+func (r *run) table(ctx context.Context, main *plan.Pipeline) (*result.Table, error) {
+	if main.Explain {
+		return r.explainTable(ctx, main)
+	}
 	t, err := r.execution(main).Run(ctx, main)
 	if err != nil {
 		return nil, err
@@ -188,9 +205,14 @@ func (r *run) answer(ctx context.Context) (*result.Table, error) {
 		t.Meta.Truncated = true
 	}
 	t.Shape = shapeOf(&r.query.Pipeline)
-	r.meta(&t.Meta)
-	t.Meta.Warnings, err = r.warnings(ctx)
-	return t, err
+	return t, r.finish(ctx, &t.Meta)
+}
+
+// finish fills in what is known when all rows are.
+func (r *run) finish(ctx context.Context, m *result.Meta) (err error) {
+	r.meta(m)
+	m.Warnings, err = r.warnings(ctx)
+	return err
 }
 
 func (r *run) meta(m *result.Meta) {
@@ -214,9 +236,10 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		names.Add(let.Body)
 	}
 	names.Add(&r.query.Pipeline)
-	if len(names.Fields)+len(names.Events) == 0 {
+	if len(names.Fields)+len(names.Events)+len(names.Properties) == 0 {
 		return nil, nil
 	}
+	slices.Sort(names.Properties)
 	slices.Sort(names.Fields)
 	slices.Sort(names.Events)
 	readers, err := r.raw.Segments(ctx, event.AllTime) // names are the same, and no copies are made
@@ -254,6 +277,22 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		}
 		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
+	var properties []string
+	for _, name := range names.Properties {
+		found, err := anyReader(readers, func(r *segment.Reader) (bool, error) { return givesProperty(r, name) })
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			continue
+		}
+		if properties == nil {
+			if properties, err = propertyNames(readers); err != nil {
+				return nil, err
+			}
+		}
+		warnings = append(warnings, syntax.UnknownProperty(name, properties))
+	}
 	return warnings, nil
 }
 
@@ -265,6 +304,34 @@ func anyReader(readers []*segment.Reader, holds func(r *segment.Reader) (bool, e
 		}
 	}
 	return false, nil
+}
+
+// givesProperty reports whether a field gives a profile property a value.
+func givesProperty(r *segment.Reader, name string) (bool, error) {
+	for op := scalar.ProfileSet; op <= scalar.ProfileRemove; op++ {
+		if !op.Makes() {
+			continue
+		}
+		if ok, err := r.HasField(scalar.ProfileField(op, name)); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// propertyNames returns the names of all profile properties.
+func propertyNames(readers []*segment.Reader) ([]string, error) {
+	fields, err := fieldNames(readers)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, name := range fields {
+		if op, property, ok := scalar.ParseProfileField(name); ok && op.Makes() {
+			names[property] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // eventNames returns the names of all events.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -91,11 +92,34 @@ func postEvents(r *request) error {
 	}
 	answer := verdicts(scanned, stored, all)
 	r.s.countEvents(t, scanned, stored, now)
-	status := fasthttp.StatusOK
-	if answer.OK+answer.Duplicate == 0 {
-		status = api.Status(api.CodeAllRejected)
+	switch {
+	case answer.OK+answer.Duplicate == 0:
+		err = r.json(api.Status(api.CodeAllRejected), answer)
+	case len(answer.Verdicts) > 0:
+		err = r.json(fasthttp.StatusOK, answer)
+	default:
+		r.SetContentType("application/json")
+		r.SetBody(appendAnswer(make([]byte, 0, 128), &answer))
 	}
-	return r.json(status, answer)
+	if scanned.Batch.Rows < engine.SmallRows { // the answer had its ids until now
+		batches.Put(scanned.Batch)
+	}
+	return err
+}
+
+// batches are small ones whose events are stored: the next are scanned into their memory.
+var batches sync.Pool
+
+// appendAnswer writes an answer without verdicts as encoding/json does. It is the answer to nearly every
+// request.
+func appendAnswer(dst []byte, a *api.EventsAnswer) []byte {
+	dst = strconv.AppendInt(append(dst, `{"ok":`...), int64(a.OK), 10)
+	dst = strconv.AppendInt(append(dst, `,"duplicate":`...), int64(a.Duplicate), 10)
+	dst = strconv.AppendInt(append(dst, `,"rejected":`...), int64(a.Rejected), 10)
+	if a.Watermark != "" {
+		dst = append(append(append(dst, `,"watermark":"`...), a.Watermark...), '"')
+	}
+	return append(dst, ",\"verdicts\":[]}\n"...)
 }
 
 func (r *request) allVerdicts() (bool, error) {
@@ -150,6 +174,9 @@ func (r *request) scan(t *tenant, body []byte, now time.Time, skewed bool) (*ing
 		latest = 0
 	}
 	scanner.SetReceived(now.UnixNano(), latest)
+	if done, ok := batches.Get().(*column.Batch); ok {
+		scanner.Reuse(done)
+	}
 	scanned, err := scanner.Scan(body)
 	var syntax *ingest.SyntaxError
 	switch {
@@ -182,8 +209,8 @@ func (s *Server) countEvents(t *tenant, scanned *ingest.Result, stored *engine.R
 }
 
 // verdicts joins what the scanner and the store say of the events of a request, by their index.
-func verdicts(scanned *ingest.Result, stored *engine.Result, all bool) *api.EventsAnswer {
-	answer := &api.EventsAnswer{
+func verdicts(scanned *ingest.Result, stored *engine.Result, all bool) api.EventsAnswer {
+	answer := api.EventsAnswer{
 		OK:        stored.Stored,
 		Duplicate: stored.Duplicates,
 		Rejected:  stored.Rejected + len(scanned.Rejects),
@@ -195,6 +222,9 @@ func verdicts(scanned *ingest.Result, stored *engine.Result, all bool) *api.Even
 		answer.Verdicts = append(answer.Verdicts, api.Verdict{
 			Index: r.Index, Verdict: api.VerdictRejected, Reason: r.Reason, Field: r.Field, Message: r.Message,
 		})
+	}
+	if len(stored.Verdicts) == 0 && !all {
+		return answer // the rejects are in order
 	}
 	noted := make(map[int]bool)
 	for i := range stored.Verdicts {

@@ -11,6 +11,7 @@
 //	vendor.go            the protocols of other vendors' clients, which package protocol reads
 //	query.go, …          one file for each kind of route
 //	fail.go              errors to codes and statuses
+//	memory.go            how often memory is collected, and when it is given back
 //	openapi.go           the routes described for programs
 //
 // A handler decodes, calls and encodes. What fasthttp hands to it (path, headers, body) is reused after
@@ -132,6 +133,7 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
+	ballast()
 	tokens, err := access.Open(db, opt.Now)
 	if err != nil {
 		return nil, err
@@ -220,10 +222,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // houseTick is how often the server looks after what time alone makes due.
 const houseTick = 30 * time.Second
 
-// keepHouse writes down the last uses of tokens now and then.
+// keepHouse writes down the last uses of tokens now and then, and gives memory back after work.
 func (s *Server) keepHouse() {
 	tick := time.NewTicker(houseTick)
 	defer tick.Stop()
+	var idle idleness
 	for {
 		select {
 		case <-s.running.Done():
@@ -233,6 +236,7 @@ func (s *Server) keepHouse() {
 		if err := s.tokens.Flush(); err != nil {
 			s.opt.Logger.Warn("write the last uses of tokens", "error", err)
 		}
+		idle.tick(s.requests.Load())
 	}
 }
 

@@ -1,9 +1,12 @@
-// Command bench measures import, appends, size and queries on this machine (package bench).
+// Command bench measures this machine: import, appends, size and queries (package bench), and a server
+// under load (package bench/load).
 //
 //	go run ./cmd/bench                    the main path: suite shop, ten million events
 //	go run ./cmd/bench behaviour          funnels, retention, paths and the like
 //	go run ./cmd/bench --events 1000000   a quick look
 //	go run ./cmd/bench behaviour --only funnel --json
+//	go run ./cmd/bench load               rates, latencies and costs of a server
+//	go run ./cmd/bench load --bodies 1 --seconds 10 --profile DIR
 package main
 
 import (
@@ -22,6 +25,12 @@ import (
 )
 
 type command struct {
+	Run   suiteCmd `cmd:"" name:"suite" default:"withargs" help:"Run a suite: import, appends, size and queries."`
+	Load  loadCmd  `cmd:"" help:"Measure a server under load, in a process of its own."`
+	Serve serveCmd `cmd:"" hidden:"" help:"Be the server that load measures."`
+}
+
+type suiteCmd struct {
 	Suite      string `arg:"" optional:"" default:"shop" help:"Suite to run: ${suites}."`
 	Events     int    `help:"Number of events, in place of the suite's." placeholder:"N"`
 	Repeats    int    `help:"Runs of each query, after one to warm up." default:"20"`
@@ -32,15 +41,16 @@ type command struct {
 }
 
 func main() {
-	var c command
-	k := kong.Parse(&c, kong.Name("bench"), kong.Vars{"suites": strings.Join(bench.Names(), ", ")},
-		kong.Description("Measure import, appends, size and queries on this machine.\n\nExample: bench --events 1000000 --json"))
-	k.FatalIfErrorf(c.run())
-}
-
-func (c *command) run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+	var c command
+	k := kong.Parse(&c, kong.Name("bench"), kong.Vars{"suites": strings.Join(bench.Names(), ", ")}, kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Description("Measure import, appends, size, queries and a server on this machine.\n\nExample: bench --events 1000000 --json"))
+	k.FatalIfErrorf(k.Run())
+}
+
+// Run measures a suite and prints the report.
+func (c *suiteCmd) Run(ctx context.Context) error {
 	suite, err := bench.Open(c.Suite)
 	if err != nil {
 		return err
@@ -60,17 +70,23 @@ func (c *command) run() error {
 		defer pprof.StopCPUProfile()
 	}
 	report, err := bench.Run(ctx, suite, bench.Options{
-		Dir: c.Dir, Events: c.Events, Repeats: c.Repeats, Only: c.Only,
-		Progress: func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) },
+		Dir: c.Dir, Events: c.Events, Repeats: c.Repeats, Only: c.Only, Progress: progress,
 	})
 	if err != nil {
 		return err
 	}
-	if c.JSON {
+	return show(c.JSON, report, report.Text)
+}
+
+func progress(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// show prints a report.
+func show(asJSON bool, report any, text func() string) error {
+	if asJSON {
 		encoder := json.NewEncoder(os.Stdout)
 		encoder.SetIndent("", "  ")
 		return encoder.Encode(report)
 	}
-	fmt.Print(report.Text())
+	fmt.Print(text())
 	return nil
 }

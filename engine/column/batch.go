@@ -34,6 +34,8 @@ type Column struct {
 
 	last  uint32 // the row that last had a value (Builder.Touch), plus one
 	added uint32 // the row that last brought a new string into Dict, plus one
+
+	spareRows []uint32 // memory for Rows
 }
 
 // Len returns the number of values present.
@@ -82,7 +84,7 @@ func (c *Column) At(row int) event.Value {
 
 // SizeBytes returns the memory that the column holds.
 func (c *Column) SizeBytes() int {
-	return 4*cap(c.Rows) + 8*cap(c.Bits) + cap(c.Kinds) + c.Dict.SizeBytes() + len(c.Name) + 160
+	return 4*(cap(c.Rows)+cap(c.spareRows)) + 8*cap(c.Bits) + cap(c.Kinds) + c.Dict.SizeBytes() + len(c.Name) + 160
 }
 
 // AppendText appends a string, list or object in row.
@@ -166,7 +168,11 @@ func (c *Column) appendKind(kind event.Kind) {
 
 // makeSparse writes out the row numbers of a column that so far had a value in every row.
 func (c *Column) makeSparse() {
-	c.Rows = make([]uint32, len(c.Bits), max(16, cap(c.Bits)))
+	c.Rows, c.spareRows = c.spareRows[:0:cap(c.spareRows)], nil
+	if cap(c.Rows) <= len(c.Bits) {
+		c.Rows = make([]uint32, 0, max(16, cap(c.Bits)))
+	}
+	c.Rows = c.Rows[:len(c.Bits)]
 	for i := range c.Rows {
 		c.Rows[i] = uint32(i)
 	}

@@ -13,10 +13,25 @@ import "cairn/engine/event"
 //	b.Commit()
 type Builder struct {
 	batch  Batch
-	names  Dict // field name to index in batch.Fields
-	expect int  // events to come, by Grow
+	names  Dict    // field name to number in fields; kept from batch to batch
+	fields []field // by number
+	given  []int   // numbers of batch.Fields
+	expect int     // events to come, by Grow
 	last   *formerBatch
+	spare  spare
+
+	place, numbers, users []uint32 // of AppendBatch
 }
+
+// field is a field that the builder has met.
+type field struct {
+	name   string
+	column *Column // in the batch; nil: not yet
+	spare  *Column // of a batch given to Reuse
+}
+
+// namesMax bounds the names that are kept from batch to batch.
+const namesMax = 1024
 
 // Row is the number of the event being built.
 func (b *Builder) Row() uint32 { return uint32(b.batch.Rows) }
@@ -73,14 +88,28 @@ func (b *Builder) Field(name []byte) *Column {
 // skip the look-up of names that come again. It must be touched before a value is appended.
 func (b *Builder) Column(name []byte) *Column {
 	i := int(b.names.Intern(name))
-	if i == len(b.batch.Fields) {
-		c := &Column{Name: string(name)}
-		if b.expect > 0 {
-			b.last.grow(c, b.last.fields[c.Name], b.expect)
-		}
-		b.batch.Fields = append(b.batch.Fields, c)
+	if i == len(b.fields) {
+		b.fields = append(b.fields, field{name: string(name)})
 	}
-	return b.batch.Fields[i]
+	f := &b.fields[i]
+	if f.column == nil {
+		b.newColumn(f)
+		b.given = append(b.given, i)
+		b.batch.Fields = append(b.batch.Fields, f.column)
+	}
+	return f.column
+}
+
+func (b *Builder) newColumn(f *field) {
+	f.column, f.spare = f.spare, nil
+	if f.column == nil {
+		f.column = &Column{Name: f.name}
+	}
+	if b.expect > 0 {
+		b.last.grow(f.column, b.last.fields[f.name], b.expect)
+	} else {
+		f.column.Dict.table = b.spare.table()
+	}
 }
 
 // Touch marks a field's column as having a value in the current row, which the caller must append;
@@ -143,28 +172,32 @@ func (b *Builder) AppendEvent(e *event.Event) {
 // Finish returns the batch and leaves the builder empty for another. Columns without a value are
 // left out.
 func (b *Builder) Finish() *Batch {
-	out := b.batch
+	out := b.spare.batch
+	if out == nil {
+		out = new(Batch)
+	}
+	*out = b.batch
 	out.Time = out.Time[:out.Rows]
 	if len(out.Received) != out.Rows {
 		out.Received = nil
 	}
-	var next Builder
 	if b.expect > 0 {
-		next.last = newFormerBatch(&out)
+		b.last = newFormerBatch(out)
 	}
-	kept := make([]*Column, 0, len(out.Fields))
+	kept := out.Fields[:0]
 	for _, c := range out.Fields {
+		b.takeTable(c)
 		if c.Len() > 0 {
 			c.finish(out.Rows)
-			c.Dict.DropTable()
 			kept = append(kept, c)
 		}
 	}
+	clear(out.Fields[len(kept):])
 	out.Fields = kept
 	for _, c := range []*Column{&out.Event, &out.User, &out.ID} {
+		b.takeTable(c)
 		c.finish(out.Rows)
-		c.Dict.DropTable()
 	}
-	*b = next
-	return &out
+	b.clear()
+	return out
 }

@@ -2,6 +2,7 @@ package column
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -101,5 +102,79 @@ func TestRollbackLeavesNoTrace(t *testing.T) {
 				t.Fatalf("grow=%v round %d: batches differ:\n%+v\n%+v", grow, round, a, b)
 			}
 		}
+	}
+}
+
+// TestReuseAndCompact builds batches of the same events with and without memory used again, and compares
+// them and their copies.
+func TestReuseAndCompact(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var reusing Builder
+	var former []*Batch
+	for range 300 {
+		var events []event.Event
+		for range rnd.IntN(12) {
+			e := event.Event{Time: rnd.Int64(), Name: fmt.Sprint("e", rnd.IntN(30))}
+			if rnd.IntN(3) > 0 {
+				e.User = fmt.Sprint("u", rnd.IntN(30))
+			}
+			if rnd.IntN(3) == 0 {
+				e.ID = fmt.Sprint("i", rnd.Int64())
+			}
+			for f := range rnd.IntN(6) {
+				v := event.Int(rnd.Int64N(9))
+				if rnd.IntN(2) == 0 {
+					v = event.String(fmt.Sprint("text", rnd.IntN(40)))
+				}
+				e.Fields = append(e.Fields, event.Field{Name: fmt.Sprint("f", f+rnd.IntN(2)*10), Value: v})
+			}
+			events = append(events, e)
+		}
+		var plain Builder
+		if n := len(former); n > 0 && rnd.IntN(3) > 0 {
+			reusing.Reuse(former[n-1])
+			former = former[:n-1]
+		}
+		for i := range events {
+			takenBack := rnd.IntN(8) == 0
+			for _, b := range []*Builder{&plain, &reusing} {
+				if takenBack { // an event that is taken back
+					b.Begin(7)
+					b.SetEvent([]byte("rolled back"))
+					b.Field([]byte("f1")).AppendText(b.Row(), event.KindString, []byte("rolled back"))
+					b.Rollback()
+				}
+				b.AppendEvent(&events[i])
+			}
+		}
+		want, got := plain.Finish(), reusing.Finish()
+		for name, b := range map[string]*Batch{"reusing": got, "compact": got.Compact()} {
+			if b.Rows != len(events) || !reflect.DeepEqual(b.Events(), want.Events()) {
+				t.Fatalf("%s: %v, want %v", name, b.Events(), want.Events())
+			}
+			for _, c := range b.Fields {
+				if c.Len() == 0 || (c.Rows == nil) != (c.Len() == b.Rows) {
+					t.Fatalf("%s: column %s has %d values in %d rows, rows %v", name, c.Name, c.Len(), b.Rows, c.Rows)
+				}
+			}
+		}
+		former = append(former, got)
+	}
+}
+
+func TestReuseAllocatesNothing(t *testing.T) {
+	e := event.Event{Time: 1, Name: "name", User: "user", Fields: []event.Field{
+		{Name: "text", Value: event.String("value")}, {Name: "number", Value: event.Int(3)},
+	}}
+	var b Builder
+	b.AppendEvent(&e)
+	done := b.Finish()
+	allocations := testing.AllocsPerRun(100, func() {
+		b.Reuse(done)
+		b.AppendEvent(&e)
+		done = b.Finish()
+	})
+	if allocations > 0 {
+		t.Errorf("%v allocations", allocations)
 	}
 }

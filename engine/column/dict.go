@@ -83,7 +83,7 @@ func (d *Dict) Find(s []byte) (uint32, bool) {
 }
 
 func (d *Dict) grow() {
-	size := 16
+	size := tableMin
 	if len(d.table) > 0 {
 		size = len(d.table) * 4
 	}

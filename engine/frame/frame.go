@@ -24,6 +24,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
+	"sync"
 
 	"github.com/golang/snappy"
 
@@ -51,14 +53,25 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// payloads are buffers of payloads before they are compressed.
+var payloads = sync.Pool{New: func() any { return new([]byte) }}
+
+// payloadKeptMax is the size up to which such a buffer is used again.
+const payloadKeptMax = 4 << 20
+
 // Append encodes the batch and appends it to dst.
 func Append(dst []byte, b *column.Batch) []byte {
-	raw := encodePayload(make([]byte, 0, 64+b.Rows*96), b)
+	buffer := payloads.Get().(*[]byte)
+	raw := encodePayload(slices.Grow((*buffer)[:0], 64+b.Rows*96), b)
+	if *buffer = raw; cap(raw) <= payloadKeptMax {
+		defer payloads.Put(buffer)
+	}
 	start := len(dst)
 	dst = append(dst, magic, version, compressionSnappy, 0)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(raw)))
 	dst = append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
-	packed := snappy.Encode(nil, raw)
+	dst = slices.Grow(dst, snappy.MaxEncodedLen(len(raw)))
+	packed := snappy.Encode(dst[len(dst):cap(dst)], raw)
 	if len(packed) >= len(raw) {
 		packed = raw
 		dst[start+2] = compressionNone

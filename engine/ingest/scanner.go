@@ -85,6 +85,10 @@ func NewScanner(opt Options) (*Scanner, error) {
 // SetReceived changes Options.Received and Options.TimeMax, for a scanner that is kept between requests.
 func (s *Scanner) SetReceived(nanos, timeMax int64) { s.opt.Received, s.opt.TimeMax = nanos, timeMax }
 
+// Reuse gives the scanner the batch of a result that nobody will read again, so that the next one is built
+// in its memory: small bodies then cost next to no allocation.
+func (s *Scanner) Reuse(b *column.Batch) { s.builder.Reuse(b) }
+
 // Scan reads a whole body in the format of the options. It returns ErrEmpty when there is no
 // event, a *SyntaxError when the borders of the events cannot be found, and no other error for
 // JSON; for CSV also ErrHeader.
