@@ -61,7 +61,7 @@ func sensorsPayload(r *Request) ([]byte, error) {
 			text = r.Query(name)
 		}
 		if text != "" {
-			unpacked, err := gunzip(DecodeBase64(text))
+			unpacked, err := r.gunzip(DecodeBase64(text))
 			return joinSurrogates(unpacked), err
 		}
 	}
