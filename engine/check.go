@@ -14,6 +14,7 @@ import (
 // CheckReport is what Check has looked at.
 type CheckReport struct {
 	Tenants, Segments, Frames int
+	Links                     int // rows of logs of identity links
 	Rows                      int
 	Bytes                     int64
 }
@@ -68,9 +69,41 @@ func (t *Tenant) check(ctx context.Context, report *CheckReport) (found []error,
 	}
 	frames, err := t.checkFrames(ctx, report)
 	found = append(found, frames...)
+	if err != nil {
+		return found, err
+	}
+	links, err := t.checkLinks(ctx, snap.view, report)
+	found = append(found, links...)
 	if err == nil {
 		err = t.checkUsers(snap.view.users)
 	}
+	return found, err
+}
+
+// checkLinks reads the rows of the log of identity links that the view has.
+func (t *Tenant) checkLinks(ctx context.Context, v *view, report *CheckReport) (found []error, err error) {
+	if v.links == nil {
+		return nil, nil
+	}
+	err = t.db.store.scan(keys.LinkSpan(t.id, 0), func(key, value []byte) error {
+		_, _, sequence, err := keys.ParseLink(key)
+		if err == nil && sequence > v.links.sequence {
+			return nil
+		}
+		report.Links++
+		report.Bytes += int64(len(value))
+		var r linkRow
+		if err == nil {
+			r, _, err = decodeLink(value)
+		}
+		if err == nil && max(r.user, r.id) > v.users {
+			err = errLinkUser
+		}
+		if err != nil {
+			found = append(found, &CorruptionError{Key: slices.Clone(key), Err: err})
+		}
+		return ctx.Err()
+	})
 	return found, err
 }
 

@@ -22,6 +22,7 @@ const (
 // pending is an append on its way through the commit.
 type pending struct {
 	parts    []part
+	links    []linkRequest
 	opt      AppendOptions
 	settings *settings // whose calendar cut the parts
 	result   *Result
@@ -36,7 +37,7 @@ func (p *pending) size() (rows, bytes int) {
 		rows += p.parts[i].batch.Rows
 		bytes += p.parts[i].batch.SizeBytes()
 	}
-	return rows, bytes
+	return rows + len(p.links), bytes
 }
 
 // commit hands the append in. The first to come leads: it commits for all who came while the commit
@@ -119,10 +120,11 @@ func (t *Tenant) commitGroup(group []*pending) error {
 		defer unpin()
 		t.dedup.refresh(v, earliest(parts, now)-t.dedup.window)
 	}
-	err := c.write(joinSmall(parts), group[0].opt)
+	err := c.write(joinSmall(parts), group)
 	if err != nil {
 		t.users.forget(c.lastUser)
 		t.dedup.hot.takeBack(c.first)
+		c.links.forget()
 		return err
 	}
 	t.publish(c)
@@ -208,6 +210,7 @@ type commitState struct {
 	last     uint64
 	lastUser uint32
 	blocks   []committedBlock
+	links    *linkCommit // nil: none
 }
 
 type committedBlock struct {
@@ -215,8 +218,8 @@ type committedBlock struct {
 	block hotBlock
 }
 
-func (c *commitState) write(frames []joined, opt AppendOptions) error {
-	t := c.tenant
+func (c *commitState) write(frames []joined, group []*pending) error {
+	t, opt := c.tenant, group[0].opt
 	b := t.db.store.db.NewBatch()
 	var added newUsers
 	for i := range frames {
@@ -249,8 +252,13 @@ func (c *commitState) write(frames []joined, opt AppendOptions) error {
 			Batch: f.batch, Users: users, Received: c.now, Rows: withoutRows(f.batch.Rows, skipped),
 		}, sequence)})
 	}
+	if slices.ContainsFunc(group, func(p *pending) bool { return len(p.links) > 0 }) {
+		if err := c.writeLinks(b, group, &added); err != nil {
+			return err
+		}
+	}
 	switch {
-	case len(c.blocks) > 0:
+	case len(c.blocks) > 0 || c.linked():
 		if err := t.users.write(b, &added); err != nil {
 			return err
 		}
@@ -329,11 +337,14 @@ func (f *joined) verdicts(rows []uint32) {
 
 // publish makes the committed blocks visible.
 func (t *Tenant) publish(c *commitState) {
-	if len(c.blocks) == 0 {
+	if len(c.blocks) == 0 && !c.linked() {
 		return
 	}
 	var bytes int64
 	t.update(func(v *view) {
+		if c.linked() {
+			v.links = c.links.view
+		}
 		for _, b := range c.blocks {
 			v.edit(b.span, func(s *span) {
 				before := s.hotBytes
@@ -342,8 +353,10 @@ func (t *Tenant) publish(c *commitState) {
 			})
 		}
 		v.users = t.users.last
-		v.received = max(v.received, c.now)
-		v.sequence = max(v.sequence, c.last)
+		if len(c.blocks) > 0 {
+			v.received = max(v.received, c.now)
+			v.sequence = max(v.sequence, c.last)
+		}
 	})
 	t.db.addHotBytes(t, bytes)
 	t.db.worker.wakeIfFull()

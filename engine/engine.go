@@ -52,7 +52,8 @@ type DB struct {
 	// drops segments, installing while a manifest change is written.
 	sealing, merging, installing sync.Mutex
 
-	sequence atomic.Uint64 // of the newest frame
+	sequence     atomic.Uint64 // of the newest frame
+	linkedCopies atomic.Uint64 // made so far, of rows of linked users
 	worker   *worker
 	counters counters
 }

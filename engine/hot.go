@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"cairn/engine/column"
 	"cairn/engine/segment"
 )
@@ -53,67 +55,95 @@ func newHotBlock(input segment.Input, sequence uint64) hotBlock {
 // front of the list.
 type hotChunks struct {
 	mu   sync.Mutex
-	full []hotChunk
-	// last covers the blocks behind the full chunks up to end.
-	last hotChunk
+	kept map[hotPlace]hotChunk
+	// moved are the fingerprints of what links made of the users, by the first block of a chunk.
+	moved map[int]hotMoved
+}
+
+type hotMoved struct {
+	links       *linkView
+	end         int
+	fingerprint uint64
+}
+
+// hotPlace is where a chunk begins. Its users are as they were sent, or canonical where that differs.
+type hotPlace struct {
+	start  int
+	linked bool
 }
 
 type hotChunk struct {
 	reader *segment.Reader
 	end    int // number of blocks up to and with this chunk
+	// fingerprint tells what links have made of the users.
+	fingerprint uint64
 }
 
-// readers returns readers over the blocks, building what is new since they were last asked for.
-func (c *hotChunks) readers(blocks []hotBlock) []*segment.Reader {
+// readers returns readers over the blocks, building what is new since they were last asked for. Users are under
+// canonical numbers if there are links.
+func (c *hotChunks) readers(blocks []hotBlock, links *linkView) []*segment.Reader {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var out []*segment.Reader
-	start := 0
-	for _, chunk := range c.full {
-		if chunk.end > len(blocks) {
-			break
-		}
-		out = append(out, chunk.reader)
-		start = chunk.end
-	}
-	for start < len(blocks) {
+	for start := 0; start < len(blocks); {
 		end, rows := start, 0
 		for end < len(blocks) && rows < hotChunkRows {
 			rows += blocks[end].rows
 			end++
 		}
-		reader := c.build(blocks, start, end, rows >= hotChunkRows)
-		out = append(out, reader)
+		out = append(out, c.reader(blocks[start:end], start, links))
 		start = end
 	}
 	return out
 }
 
-func (c *hotChunks) build(blocks []hotBlock, start, end int, full bool) *segment.Reader {
-	if !full && c.last.reader != nil && c.last.end == end && c.end() == start {
-		return c.last.reader
+// reader returns the reader over the blocks of a chunk. The last chunk is kept until there is a longer one.
+func (c *hotChunks) reader(blocks []hotBlock, start int, links *linkView) *segment.Reader {
+	fingerprint, end := c.fingerprint(blocks, start, links), start+len(blocks)
+	place := hotPlace{start, fingerprint != 0}
+	known := c.kept[place]
+	if known.end == end && known.fingerprint == fingerprint {
+		return known.reader
 	}
-	inputs := make([]segment.Input, 0, end-start)
-	for i := start; i < end; i++ {
-		inputs = append(inputs, blocks[i].input)
+	inputs := make([]segment.Input, len(blocks))
+	for i := range blocks {
+		inputs[i] = blocks[i].input
+		if fingerprint != 0 {
+			inputs[i].Users = links.linkedUsers(inputs[i].Users)
+		}
 	}
-	chunk := hotChunk{segment.NewHot(inputs), end}
-	switch {
-	case full && c.end() == start:
-		c.full = append(c.full, chunk)
-		c.last = hotChunk{}
-	case !full && c.end() == start && end >= c.last.end:
-		c.last = chunk
+	chunk := hotChunk{segment.NewHot(inputs), end, fingerprint}
+	if end >= known.end {
+		if c.kept == nil {
+			c.kept = make(map[hotPlace]hotChunk)
+		}
+		c.kept[place] = chunk
 	}
 	return chunk.reader
 }
 
-// end returns the number of blocks in full chunks.
-func (c *hotChunks) end() int {
-	if len(c.full) == 0 {
+// fingerprint returns what links make of the users of a chunk.
+func (c *hotChunks) fingerprint(blocks []hotBlock, start int, links *linkView) uint64 {
+	if links == nil {
 		return 0
 	}
-	return c.full[len(c.full)-1].end
+	end := start + len(blocks)
+	if known := c.moved[start]; known.links == links && known.end == end {
+		return known.fingerprint
+	}
+	moved := roaring.New()
+	for i := range blocks {
+		for _, user := range blocks[i].input.Users {
+			if links.of(user) != user {
+				moved.Add(user)
+			}
+		}
+	}
+	if c.moved == nil {
+		c.moved = make(map[int]hotMoved)
+	}
+	c.moved[start] = hotMoved{links, end, links.fingerprint(moved)}
+	return c.moved[start].fingerprint
 }
 
 // addHot appends a block; the caller edits the newest view.
@@ -174,10 +204,10 @@ func sizeClass(rows int) int {
 func (c *hotChunks) cut(blocks int) *hotChunks {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next := &hotChunks{}
-	for _, chunk := range c.full {
+	next := &hotChunks{kept: make(map[hotPlace]hotChunk)}
+	for place, chunk := range c.kept {
 		if chunk.end <= blocks {
-			next.full = append(next.full, chunk)
+			next.kept[place] = chunk
 		}
 	}
 	return next

@@ -135,6 +135,7 @@ type segmentHandle struct {
 	tenant *Tenant
 	// directory is kept when the segment has left the manifest, for the views that still have it.
 	directory atomic.Pointer[[]byte]
+	links     linkedState
 }
 
 func (h *segmentHandle) span() spanKey { return spanKey{h.Day, h.To} }

@@ -17,7 +17,8 @@ type ScanOptions struct {
 	Range event.TimeRange
 	// Events are the event names wanted; nil: all.
 	Events []string
-	// Users are the users wanted; nil: all, also events without a user.
+	// Users are the users wanted, with all ids that are linked to theirs; nil: all, also events without a
+	// user.
 	Users []string
 	// Select is asked about each event that Events and Users let through; nil: all. It must not
 	// keep the event.
@@ -26,12 +27,14 @@ type ScanOptions struct {
 
 // Scan calls yield for every selected event in the order of time; events of one time come in an order
 // that depends on nothing but their content. The event may be kept, its strings share memory with
-// nothing but each other. An error of yield ends the scan and is returned.
+// nothing but each other. An error of yield ends the scan and is returned. The user of an event is the id
+// that it came with.
 func (s *Snapshot) Scan(ctx context.Context, opt ScanOptions, yield func(*event.Event) error) error {
 	if s.err != nil || opt.Range.Empty() {
 		return s.err
 	}
-	sc := &scanner{snapshot: s, opt: opt, yield: yield, names: make(map[uint32]string)}
+	raw := s.Raw()
+	sc := &scanner{snapshot: raw, opt: opt, yield: yield, names: make(map[uint32]string)}
 	if opt.Users != nil {
 		sc.users = make(map[uint32]bool)
 		for _, name := range opt.Users {
@@ -39,15 +42,21 @@ func (s *Snapshot) Scan(ctx context.Context, opt ScanOptions, yield func(*event.
 			if err != nil {
 				return err
 			}
-			if ok {
+			switch links := s.links(); {
+			case !ok:
+			case links == nil:
 				sc.users[id] = true
+			default:
+				for _, id := range s.tenant.links.ids(links, id) {
+					sc.users[id] = true
+				}
 			}
 		}
 		if len(sc.users) == 0 {
 			return nil
 		}
 	}
-	readers, err := s.Segments(ctx, opt.Range)
+	readers, err := raw.Segments(ctx, opt.Range)
 	if err != nil {
 		return err
 	}
@@ -154,11 +163,15 @@ func (sc *scanner) window(ctx context.Context, sources []scanSource, from, to in
 	return nil
 }
 
-// find appends the rows of a reader that lie in the window and have a wanted user and name.
+// find appends the rows of a reader that lie in the window, are not hidden and have a wanted user and name.
 func (sc *scanner) find(places []place, source uint32, r *segment.Reader, from, to int64) ([]place, error) {
 	wanted, err := sc.wantedEvents(r)
 	if err != nil || wanted != nil && len(wanted) == 0 {
 		return places, err
+	}
+	hidden, err := r.HiddenRows()
+	if err != nil {
+		return nil, err
 	}
 	var times []int64
 	var codes, users []uint32
@@ -183,6 +196,9 @@ func (sc *scanner) find(places []place, source uint32, r *segment.Reader, from, 
 		first, _ := r.BlockRange(b)
 		for i, at := range times {
 			if at < from || at > to || wanted != nil && !wanted[codes[i]] || sc.users != nil && !sc.users[users[i]] {
+				continue
+			}
+			if hidden != nil && hidden.Contains(uint32(first+i)) {
 				continue
 			}
 			places = append(places, place{at, source, uint32(first + i)})

@@ -17,9 +17,13 @@ import (
 // Snapshot is what a tenant held at one moment: whatever is appended, sealed, merged or dropped
 // afterwards does not change it. It is safe for concurrent use. Close it soon: until then the disk
 // space of merged segments is not freed.
+//
+// Users are canonical: ids that links have put to another one are that one, in Segments as well as where users
+// are asked for by name. Raw has them as they were sent, and so has Scan.
 type Snapshot struct {
 	tenant *Tenant
 	view   *view
+	raw    bool
 	err    error // why the tenant could not be loaded
 	unpin  func()
 	closed atomic.Bool
@@ -55,6 +59,26 @@ func (t *Tenant) unpin(epoch uint64) {
 	}
 }
 
+// Raw returns the snapshot with users as they were sent, whatever is linked. It need not be closed and may be used
+// until s is.
+func (s *Snapshot) Raw() *Snapshot { return &Snapshot{tenant: s.tenant, view: s.view, raw: true, err: s.err} }
+
+// links returns what users are resolved by, nil for nothing.
+func (s *Snapshot) links() *linkView {
+	if s.raw {
+		return nil
+	}
+	return s.view.links
+}
+
+// linksRead returns why the links cannot be known.
+func (s *Snapshot) linksRead() error {
+	if s.err == nil && s.links() != nil {
+		return s.links().damaged
+	}
+	return s.err
+}
+
 // Close ends the use of the snapshot and of everything got from it.
 func (s *Snapshot) Close() {
 	if !s.closed.Swap(true) && s.unpin != nil {
@@ -66,9 +90,10 @@ func (s *Snapshot) Close() {
 // The readers may hold events outside the range. Segments of one user and time may overlap: the rows of
 // a user in time order are the merge of the readers.
 func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.Reader, error) {
-	if s.err != nil {
-		return nil, s.err
+	if err := s.linksRead(); err != nil {
+		return nil, err
 	}
+	links := s.links()
 	var out []*segment.Reader
 	for _, span := range s.view.spans {
 		if err := ctx.Err(); err != nil {
@@ -85,22 +110,50 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, reader)
+			if links == nil {
+				out = append(out, reader)
+				continue
+			}
+			linked, err := h.linked(links, reader)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, linked...)
 		}
 		if len(span.hot) > 0 && r.Overlaps(span.hotFrom, span.hotTo) {
-			out = append(out, span.chunks.readers(span.hot)...)
+			out = append(out, span.chunks.readers(span.hot, links)...)
 		}
 	}
 	return out, nil
 }
 
-// UserID returns the dense number of a user, from 1 on; false if the snapshot knows none of that name.
+// UserID returns the dense number of a user, from 1 on; false if the snapshot knows none of that name. For an id
+// that stands for another one it is the number of that.
 func (s *Snapshot) UserID(name string) (uint32, bool, error) {
-	if s.err != nil || s.view.users == 0 {
-		return 0, false, s.err
+	if err := s.linksRead(); err != nil || s.view.users == 0 {
+		return 0, false, err
 	}
 	id, ok, err := s.tenant.users.lookup([]byte(name))
-	return id, ok && id <= s.view.users, err
+	return s.links().of(id), ok && id <= s.view.users, err
+}
+
+// Canonical returns the user whom an id stands for: itself, if it is not linked, or not known.
+func (s *Snapshot) Canonical(id string) (string, error) {
+	if s.links() == nil {
+		return id, s.err
+	}
+	number, ok, err := s.tenant.users.lookup([]byte(id))
+	if err == nil {
+		err = s.linksRead()
+	}
+	if err != nil || !ok || s.links().of(number) == number {
+		return id, err
+	}
+	names, err := s.tenant.users.names([]uint32{s.links().of(number)})
+	if err != nil {
+		return "", err
+	}
+	return names[0], nil
 }
 
 // UserNames returns the users with the given numbers; "" stands for 0 and for numbers never given.
@@ -127,8 +180,13 @@ func (s *Snapshot) WeekStart() time.Weekday { return s.view.settings.record.Week
 // RetentionDays returns the number of whole days that are kept besides the running one; 0: all.
 func (s *Snapshot) RetentionDays() int { return s.view.settings.record.RetentionDays }
 
-// ID names the set of stored events: two snapshots of a tenant with the same ID hold the same events.
-func (s *Snapshot) ID() string { return fmt.Sprintf("s_%x", s.view.sequence) }
+// ID names the set of stored events and links: two snapshots of a tenant with the same ID hold the same.
+func (s *Snapshot) ID() string {
+	if s.view.links == nil {
+		return fmt.Sprintf("s_%x", s.view.sequence)
+	}
+	return fmt.Sprintf("s_%x_%x", s.view.sequence, s.view.links.sequence)
+}
 
 // Sequence is the newest frame in the snapshot; see Result.Sequence.
 func (s *Snapshot) Sequence() uint64 { return s.view.sequence }
@@ -174,13 +232,17 @@ func (s *Snapshot) TimeRange() event.TimeRange {
 // ExpiredUsers returns the users who did an event in the days that retention has dropped: they are
 // not new when they do it again. The bitmap is the caller's.
 func (s *Snapshot) ExpiredUsers(eventName string) (*roaring.Bitmap, error) {
-	if s.err != nil {
-		return nil, s.err
+	if err := s.linksRead(); err != nil {
+		return nil, err
 	}
 	if !s.tenant.stored() {
 		return roaring.New(), nil
 	}
-	return s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
+	users, err := s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
+	if err == nil && s.links() != nil {
+		s.links().move(users)
+	}
+	return users, err
 }
 
 func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {

@@ -38,12 +38,13 @@ type Tenant struct {
 		leading bool
 	}
 
-	// commitMu is held by the leader of a commit. It guards dedup, unsynced and the giving of user
-	// numbers.
+	// commitMu is held by the leader of a commit. It guards dedup, unsynced, the links and the giving of
+	// user numbers.
 	commitMu sync.Mutex
 	unsynced bool // the newest commit may not be on disk
 	dedup    *dedup
 	users    *users
+	links    *linkLog
 
 	view atomic.Pointer[view]
 	mu   struct {
@@ -167,7 +168,11 @@ func (t *Tenant) read() error {
 	if err != nil {
 		return err
 	}
-	v := view{settings: t.settings.Load(), users: users.last}
+	links, linkView, err := t.readLinks(users)
+	if err != nil {
+		return err
+	}
+	v := view{settings: t.settings.Load(), users: users.last, links: linkView}
 	dedup := newDedup(t, t.db.sequence.Load()+1)
 	if err := dedup.readDropped(); err != nil {
 		return err
@@ -184,7 +189,7 @@ func (t *Tenant) read() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v.epoch = t.view.Load().epoch + 1
-	t.users, t.dedup = users, dedup
+	t.users, t.links, t.dedup = users, links, dedup
 	t.view.Store(&v)
 	t.db.addHotBytes(t, hotBytes-t.hotBytes.Load())
 	return nil
@@ -322,7 +327,7 @@ func (db *DB) DropTenant(name string) error {
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
 		return err
 	}
-	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired, keys.SpaceID} {
+	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired, keys.SpaceID, keys.SpaceLink} {
 		span := keys.TenantSpan(space, t.id)
 		if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
 			return err

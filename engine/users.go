@@ -153,26 +153,31 @@ type newUsers struct {
 func (u *users) resolve(dict *column.Dict, added *newUsers) ([]uint32, error) {
 	numbers := make([]uint32, dict.Len())
 	for i := range numbers {
-		name := dict.Bytes(uint32(i))
-		n, ok, err := u.lookup(name)
-		if err != nil {
+		var err error
+		if numbers[i], err = u.number(dict.Bytes(uint32(i)), added); err != nil {
 			return nil, err
 		}
-		if !ok {
-			if u.last == 1<<32-2 {
-				return nil, fmt.Errorf("engine: a tenant has no more than %d users", u.last)
-			}
-			u.last++
-			n = u.last
-			if len(added.names) == 0 {
-				added.first = n
-			}
-			added.names = append(added.names, name)
-			u.remember(name, n)
-		}
-		numbers[i] = n
 	}
 	return numbers, nil
+}
+
+// number is resolve for one name, which must not change any more.
+func (u *users) number(name []byte, added *newUsers) (uint32, error) {
+	n, ok, err := u.lookup(name)
+	if err != nil || ok {
+		return n, err
+	}
+	if u.last == 1<<32-2 {
+		return 0, fmt.Errorf("engine: a tenant has no more than %d users", u.last)
+	}
+	u.last++
+	n = u.last
+	if len(added.names) == 0 {
+		added.first = n
+	}
+	added.names = append(added.names, name)
+	u.remember(name, n)
+	return n, nil
 }
 
 // write puts the added users into the batch.

@@ -19,6 +19,7 @@ type view struct {
 	users       uint32 // highest user number
 	received    int64  // newest arrival
 	sequence    uint64 // newest frame
+	links       *linkView // nil: there never was a link
 }
 
 // span is what a view holds of the events in [from, to): a day, or a wider partition of days with few

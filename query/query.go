@@ -12,7 +12,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"cairn/engine/event"
@@ -189,49 +188,81 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 	}
 	var warnings, known, events []string
 	for _, name := range names.Events {
-		if slices.ContainsFunc(readers, func(r *segment.Reader) bool { return hasEvent(r, name) }) {
+		found, err := anyReader(readers, func(r *segment.Reader) (bool, error) { return r.HasEvent(name) })
+		if err != nil {
+			return nil, err
+		}
+		if found {
 			continue
 		}
 		if events == nil {
-			events = eventNames(readers)
+			if events, err = eventNames(readers); err != nil {
+				return nil, err
+			}
 		}
 		warnings = append(warnings, syntax.UnknownEvent(name, events))
 	}
 	for _, name := range names.Fields {
-		if slices.ContainsFunc(readers, func(r *segment.Reader) bool { return r.Field(name) != nil }) {
+		found, err := anyReader(readers, func(r *segment.Reader) (bool, error) { return r.HasField(name) })
+		if err != nil {
+			return nil, err
+		}
+		if found {
 			continue
 		}
 		if known == nil {
-			known = fieldNames(readers)
+			if known, err = fieldNames(readers); err != nil {
+				return nil, err
+			}
 		}
 		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
 	return warnings, nil
 }
 
-func hasEvent(r *segment.Reader, name string) bool {
-	_, ok := slices.BinarySearchFunc(r.Info().Events, name, func(e segment.EventInfo, name string) int { return strings.Compare(e.Name, name) })
-	return ok
+// anyReader reports whether something holds for one of the readers.
+func anyReader(readers []*segment.Reader, holds func(r *segment.Reader) (bool, error)) (bool, error) {
+	for _, r := range readers {
+		if ok, err := holds(r); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
 }
 
 // eventNames returns the names of all events.
-func eventNames(readers []*segment.Reader) []string {
+func eventNames(readers []*segment.Reader) ([]string, error) {
 	names := map[string]bool{}
 	for _, r := range readers {
-		for _, e := range r.Info().Events {
-			names[e.Name] = true
+		events, err := r.VisibleEvents()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if e.Rows > 0 {
+				names[e.Name] = true
+			}
 		}
 	}
-	return slices.Sorted(maps.Keys(names))
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // fieldNames returns the names of all fields.
-func fieldNames(readers []*segment.Reader) []string {
+func fieldNames(readers []*segment.Reader) ([]string, error) {
 	names := map[string]bool{}
 	for _, r := range readers {
-		for _, c := range r.Info().Columns {
-			names[c.Name] = true
+		for _, c := range r.Fields() {
+			if names[c.Name()] {
+				continue
+			}
+			has, err := r.HasField(c.Name())
+			if err != nil {
+				return nil, err
+			}
+			if has {
+				names[c.Name()] = true
+			}
 		}
 	}
-	return slices.Sorted(maps.Keys(names))
+	return slices.Sorted(maps.Keys(names)), nil
 }

@@ -7,6 +7,7 @@
 //	'g' garbage   segment u64                                       chunks to be removed
 //	'h' hot log   tenant u32, partition u16, day i64, sequence u64  frame
 //	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention
+//	'l' links     tenant u32, partition u16, sequence u64           one row of the log of identity links
 //	'm' manifest  tenant u32, partition u16, day i64, segment u64   summary and directory
 //	'n' names     tenant u32, partition u16, first user u32         names of consecutive users
 //	'r' record    kind, 0, tenant name, 0, record name               what the caller keeps: tokens, saved queries …
@@ -46,6 +47,7 @@ const (
 	SpaceGarbage  = 'g'
 	SpaceHot      = 'h'
 	SpaceID       = 'i'
+	SpaceLink     = 'l'
 	SpaceManifest = 'm'
 	SpaceName     = 'n'
 	SpaceRecord   = 'r'
@@ -164,6 +166,23 @@ func Expired(t Tenant, p Partition, eventName string) []byte {
 
 // ExpiredSpan covers the expired users of a partition.
 func ExpiredSpan(t Tenant, p Partition) Span { return prefixSpan(partition(SpaceExpired, t, p, 0)) }
+
+// Link is the key of a row of the log of identity links.
+func Link(t Tenant, p Partition, sequence uint64) []byte {
+	return binary.BigEndian.AppendUint64(partition(SpaceLink, t, p, 8), sequence)
+}
+
+// LinkSpan covers the identity links of a partition.
+func LinkSpan(t Tenant, p Partition) Span { return prefixSpan(partition(SpaceLink, t, p, 0)) }
+
+// ParseLink returns the sequence of a row of the log of identity links.
+func ParseLink(key []byte) (Tenant, Partition, uint64, error) {
+	if len(key) != 15 || key[0] != SpaceLink {
+		return 0, 0, 0, badKey("links", key)
+	}
+	t, p := parsePartition(key)
+	return t, p, binary.BigEndian.Uint64(key[7:]), nil
+}
 
 // ID is the key of the arrival of an insert id whose event retention has dropped.
 func ID(t Tenant, p Partition, id []byte) []byte {
@@ -291,6 +310,10 @@ func Format(key []byte) string {
 	case SpaceName:
 		if t, p, first, err := ParseNames(key); err == nil {
 			return fmt.Sprintf("names tenant=%d partition=%d first=%d", t, p, first)
+		}
+	case SpaceLink:
+		if t, p, sequence, err := ParseLink(key); err == nil {
+			return fmt.Sprintf("link tenant=%d partition=%d sequence=%d", t, p, sequence)
 		}
 	case SpaceUser, SpaceExpired, SpaceID:
 		if len(key) >= 7 {

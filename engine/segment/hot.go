@@ -23,7 +23,7 @@ func NewHot(inputs []Input) *Reader {
 	a := arrange(inputs, nil)
 	order := a.sorter.sort(a.rows)
 	h := &hot{batches: a, place: a.places(order)}
-	r := &Reader{hot: h, rows: len(order), blockRows: BlockRows}
+	r := &Reader{hot: h, rows: len(order), blockRows: BlockRows, kept: &kept{}}
 	r.users = &hotUsers{reader: r, userRuns: runsOf(order, a.sorter.users)}
 	a.sorter = sorter{}
 	newColumn := func(ordinal int, name string) *Column {

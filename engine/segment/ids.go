@@ -80,10 +80,10 @@ func (r *Reader) FindID(id string) (received int64, ok bool, err error) {
 
 // idArrivals returns the newest arrival of each insert id, by code.
 func (r *Reader) idArrivals() ([]int64, error) {
-	r.arrivals.Lock()
-	defer r.arrivals.Unlock()
-	if r.arrivals.byCode != nil {
-		return r.arrivals.byCode, nil
+	r.kept.arrivals.Lock()
+	defer r.kept.arrivals.Unlock()
+	if r.kept.arrivals.byCode != nil {
+		return r.kept.arrivals.byCode, nil
 	}
 	info, err := r.id.data.info()
 	if err != nil {
@@ -111,6 +111,6 @@ func (r *Reader) idArrivals() ([]int64, error) {
 			}
 		}
 	}
-	r.arrivals.byCode = byCode
+	r.kept.arrivals.byCode = byCode
 	return byCode, nil
 }

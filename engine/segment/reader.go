@@ -13,6 +13,9 @@ import (
 // Reader gives access to the rows of one segment, sealed or hot, sorted by (user, time). Rows of
 // one user at one time are in no defined order. It is safe for concurrent use; whatever it returns
 // is shared and must not be modified.
+//
+// A Reader made by Without hides the rows of some users. What it says of columns and blocks goes for all
+// rows all the same; whoever reads rows leaves those in HiddenRows out.
 type Reader struct {
 	info  func() *Info
 	event *Column
@@ -27,7 +30,12 @@ type Reader struct {
 	rows   int
 	// blockRows is the number of rows in every block but the last.
 	blockRows int
+	kept      *kept
+	mask      *mask // nil: no row is hidden
+}
 
+// kept is what a Reader keeps for itself, and shares with those made of it by Without.
+type kept struct {
 	// rowUsers serves RowUsers of a hot segment.
 	rowUsers struct {
 		sync.Mutex
@@ -65,10 +73,10 @@ type columnData interface {
 	mayContain(v event.Value) bool
 }
 
-// Info returns the summary of the segment.
+// Info returns the summary of the segment, hidden rows included.
 func (r *Reader) Info() Info { return *r.info() }
 
-// Len returns the number of rows.
+// Len returns the number of rows, hidden ones included.
 func (r *Reader) Len() int { return r.rows }
 
 // Blocks returns the number of blocks.
@@ -109,7 +117,8 @@ func (r *Reader) Received() *Column { return r.recv }
 func (r *Reader) ID() *Column { return r.id }
 
 // UserRuns returns the users of the segment, ascending, NoUser first if there are rows without one;
-// the rows of users[i] are starts[i] to starts[i+1], so starts has one more element.
+// the rows of users[i] are starts[i] to starts[i+1], so starts has one more element. Hidden users are
+// among them.
 func (r *Reader) UserRuns() (users, starts []uint32, err error) {
 	runs, err := r.users.runs()
 	if err != nil {
@@ -118,8 +127,11 @@ func (r *Reader) UserRuns() (users, starts []uint32, err error) {
 	return runs.users, runs.starts, nil
 }
 
-// UserRows returns the rows [from, to) of a user; from equals to if there are none.
+// UserRows returns the rows [from, to) of a user; from equals to if there are none, or they are hidden.
 func (r *Reader) UserRows(user uint32) (from, to int, err error) {
+	if r.mask != nil && r.mask.users.Contains(user) {
+		return 0, 0, nil
+	}
 	runs, err := r.users.runs()
 	if err != nil {
 		return 0, 0, err
@@ -130,7 +142,7 @@ func (r *Reader) UserRows(user uint32) (from, to int, err error) {
 	return 0, 0, nil
 }
 
-// RowUsers returns the dense user id of every row of a block.
+// RowUsers returns the dense user id of every row of a block, hidden ones included.
 func (r *Reader) RowUsers(block int) ([]uint32, error) {
 	if r.sealed != nil {
 		return cached(r.sealed, makeChunkID(ordinalEvent, chunkUsers, 2), block, func() ([]uint32, int, error) {
@@ -138,19 +150,19 @@ func (r *Reader) RowUsers(block int) ([]uint32, error) {
 			return ids, 4 * len(ids), err
 		})
 	}
-	r.rowUsers.Lock()
-	defer r.rowUsers.Unlock()
-	if ids := r.rowUsers.blocks[block]; ids != nil {
+	r.kept.rowUsers.Lock()
+	defer r.kept.rowUsers.Unlock()
+	if ids := r.kept.rowUsers.blocks[block]; ids != nil {
 		return ids, nil
 	}
 	ids, err := r.readRowUsers(block)
 	if err != nil {
 		return nil, err
 	}
-	if r.rowUsers.blocks == nil {
-		r.rowUsers.blocks = make(map[int][]uint32)
+	if r.kept.rowUsers.blocks == nil {
+		r.kept.rowUsers.blocks = make(map[int][]uint32)
 	}
-	r.rowUsers.blocks[block] = ids
+	r.kept.rowUsers.blocks[block] = ids
 	return ids, nil
 }
 
@@ -165,12 +177,14 @@ func (r *Reader) readRowUsers(block int) ([]uint32, error) {
 	return ids, nil
 }
 
-// AllUsers returns the users of the segment, without NoUser.
-func (r *Reader) AllUsers() (*roaring.Bitmap, error) { return r.users.all() }
+// AllUsers returns the users of the segment, without NoUser and hidden ones.
+func (r *Reader) AllUsers() (*roaring.Bitmap, error) { return r.mask.leaveOut(r.users.all()) }
 
-// EventUsers returns the users, without NoUser, who did the event whose name has the given code in
-// the dictionary of the event column.
-func (r *Reader) EventUsers(code uint32) (*roaring.Bitmap, error) { return r.users.event(code) }
+// EventUsers returns the users, without NoUser and hidden ones, who did the event whose name has the
+// given code in the dictionary of the event column.
+func (r *Reader) EventUsers(code uint32) (*roaring.Bitmap, error) {
+	return r.mask.leaveOut(r.users.event(code))
+}
 
 // Name returns the name of the field, or "event", "time", "received", "id".
 func (c *Column) Name() string { return c.name }

@@ -32,7 +32,7 @@ func Open(directory []byte, src ChunkSource, cache Cache, id uint64) (*Reader, e
 	s := &sealed{directory: d, source: src, cache: cache, id: id}
 	s.eventDict = dictOfEvents(d.info.Events)
 	s.describe(len(directory))
-	r := &Reader{sealed: s, rows: d.info.Rows, blockRows: d.info.BlockRows}
+	r := &Reader{sealed: s, rows: d.info.Rows, blockRows: d.info.BlockRows, kept: &kept{}}
 	r.info = func() *Info { return &d.info }
 	r.users = &sealedUsers{s, r}
 	columns := make([]Column, len(d.columns))

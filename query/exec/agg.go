@@ -98,11 +98,15 @@ type userSource struct {
 	code  uint32
 }
 
-func (s userSource) count() int {
+func (s userSource) count() (int, error) {
 	if s.event {
-		return s.view.info.Events[s.code].Users
+		events, err := s.view.reader.VisibleEvents()
+		if err != nil {
+			return 0, err
+		}
+		return events[s.code].Users, nil
 	}
-	return s.view.info.Users
+	return s.view.reader.VisibleUsers()
 }
 
 func (x *Execution) newUsersAggregate() *usersAggregate {
@@ -207,7 +211,11 @@ func (a *usersAggregate) finish(group uint32, _ *syntax.Agg) (event.Value, error
 		if set.sizeBytes() == 0 && disjoint(sources) {
 			n := 0
 			for _, s := range sources {
-				n += s.count()
+				users, err := s.count()
+				if err != nil {
+					return event.Value{}, err
+				}
+				n += users
 			}
 			return event.Int(int64(n)), nil
 		}

@@ -144,7 +144,14 @@ func (x *Execution) newScan(ctx context.Context, rng event.TimeRange, c *conditi
 	}
 	for _, r := range readers {
 		v := newView(r)
-		if v.info.Rows > 0 && !v.outside(rng) {
+		if v.info.Rows == 0 || v.outside(rng) {
+			continue
+		}
+		any, err := v.hide()
+		if err != nil {
+			return nil, err
+		}
+		if any {
 			s.views = append(s.views, &scanView{view: v})
 		}
 	}
@@ -162,13 +169,15 @@ func (s *scan) begin(v *scanView, c consumer) (b *bound, done bool, err error) {
 			v.done, v.err = c.whole(v.view, v.bound)
 		}
 		if !v.done && v.err == nil {
-			v.done = v.bound.resolve().nothing()
+			v.bound = v.visible(v.bound.resolve())
+			v.done = v.bound.nothing()
 		}
 	})
 	return v.bound, v.done, v.err
 }
 
-// bindRange binds a condition and a time range to a segment.
+// bindRange binds a condition and a time range to a segment, the hidden rows of which are to be left out
+// by visible.
 func (x *Execution) bindRange(c *condition, v *view, rng event.TimeRange) (*bound, error) {
 	b, err := x.bind(c, v)
 	if err != nil || v.inside(rng) || b.nothing() {
@@ -184,7 +193,8 @@ func (x *Execution) bindRange(c *condition, v *view, rng event.TimeRange) (*boun
 
 // consumer takes the rows of a scan; every worker has one of its own.
 type consumer interface {
-	// whole may take all that it needs from a segment at once; done says that it has.
+	// whole may take all that it needs from a segment at once; done says that it has. Hidden rows are
+	// still among those of b.
 	whole(v *view, b *bound) (done bool, err error)
 	// open turns to a segment, before its batches.
 	open(v *view) error

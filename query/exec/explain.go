@@ -72,7 +72,7 @@ func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error
 		if err != nil {
 			return nil, err
 		}
-		b = b.resolve()
+		b = v.visible(b.resolve())
 		if bitmaps {
 			answers[Answer{Condition: "users of event names", By: "users"}]++
 		}

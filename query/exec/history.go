@@ -70,8 +70,12 @@ func (x *Execution) storedNames(ctx context.Context) ([]string, error) {
 	seen := map[string]bool{}
 	var names []string
 	for _, r := range readers {
-		for _, e := range r.Info().Events {
-			if !seen[e.Name] {
+		events, err := r.VisibleEvents()
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range events {
+			if e.Rows > 0 && !seen[e.Name] {
 				seen[e.Name] = true
 				names = append(names, e.Name)
 			}

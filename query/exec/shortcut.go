@@ -70,38 +70,58 @@ func (w *statsWorker) whole(v *view, b *bound) (bool, error) {
 		values[i] = k.value
 	}
 	if byEvent < 0 {
-		w.addWhole(w.table.group(values), v, b)
-		return true, nil
+		rows, err := v.rowsOf(b)
+		if err == nil && rows > 0 {
+			w.addWhole(w.table.group(values), v, b, rows)
+		}
+		return err == nil, err
+	}
+	events, err := v.reader.VisibleEvents()
+	if err != nil {
+		return false, err
 	}
 	codes := b.events
 	if codes == nil {
-		for code := range v.info.Events {
+		for code := range events {
 			codes = append(codes, uint32(code))
 		}
 	}
 	for _, code := range codes {
-		values[byEvent] = event.String(v.info.Events[code].Name)
-		w.addWhole(w.table.group(values), v, &bound{set: b.set, events: []uint32{code}})
+		if events[code].Rows == 0 {
+			continue // all of them are hidden
+		}
+		values[byEvent] = event.String(events[code].Name)
+		w.addWhole(w.table.group(values), v, &bound{set: b.set, events: []uint32{code}}, events[code].Rows)
 	}
 	return true, nil
+}
+
+// rowsOf returns how many rows of a boundRows are not hidden, from the directory if that knows.
+func (v *view) rowsOf(b *bound) (int, error) {
+	if b.events == nil {
+		return v.count(b), nil
+	}
+	events, err := v.reader.VisibleEvents()
+	n := 0
+	for _, code := range b.events {
+		if err == nil {
+			n += events[code].Rows
+		}
+	}
+	return n, err
 }
 
 // varies reports whether the key surely has several values in a segment, so that opening it tells
 // nothing.
 func (k *keyColumn) varies() bool { return len(k.program.refs) > 1 }
 
-func (w *statsWorker) addWhole(group uint32, v *view, b *bound) {
+// addWhole adds the rows of a boundRows, rows of which are not hidden.
+func (w *statsWorker) addWhole(group uint32, v *view, b *bound, rows int) {
 	w.resize()
 	for _, s := range w.states {
 		switch s := s.(type) {
 		case *countAggregate:
-			if b.events == nil {
-				s.counts[group] += int64(b.count(v.info.Rows))
-				continue
-			}
-			for _, code := range b.events {
-				s.counts[group] += int64(v.info.Events[code].Rows)
-			}
+			s.counts[group] += int64(rows)
 		case *usersAggregate:
 			if b.events == nil {
 				s.addWhole(group, userSource{view: v})

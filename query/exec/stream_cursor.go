@@ -41,6 +41,7 @@ func newStreamCursor(w *streamWorker, source *streamSource) (*streamCursor, erro
 	if err != nil {
 		return nil, err
 	}
+	b = source.visible(b)
 	if err := c.bindSelectors(&b); err != nil {
 		return nil, err
 	}

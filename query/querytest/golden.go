@@ -17,7 +17,7 @@
 //
 // An event is its time (RFC 3339), name, user (- for none), perhaps id=ID, and its fields as JSON. Names
 // and users with blanks are in double quotes. `load FILE` reads a .ndjson or .ndjson.gz file below
-// testdata instead. `env now=TIME tz=ZONE week=mon from=TIME to=TIME` sets what a query depends on
+// testdata instead. `link` adds identity links, each a kind, the user, the other id and a time. `env now=TIME tz=ZONE week=mon from=TIME to=TIME` sets what a query depends on
 // beside its text, for the queries behind it; `env` alone goes back to the start.
 //
 // What stands in a cell tells its type: 3 and 3.0, "3" in quotes, words bare, times as RFC 3339,
@@ -36,6 +36,7 @@ import (
 
 	"github.com/cockroachdb/datadriven"
 
+	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/query/reference"
 	"cairn/query/result"
@@ -46,21 +47,39 @@ import (
 type Evaluator interface {
 	// Load makes these events all that is stored. They come in no order and are not to be changed.
 	Load(t testing.TB, events []event.Event)
+	// Link links users, beside those linked since Load.
+	Link(t testing.TB, links []engine.Link)
 	// Query answers a query text over the events loaded last.
 	Query(text string, env reference.Env) (*result.Table, error)
 }
 
 // Reference is the Evaluator of package reference.
-type Reference struct{ store *reference.Store }
+type Reference struct {
+	store *reference.Store
+	links []engine.Link
+}
 
 // Load keeps the events.
-func (r *Reference) Load(_ testing.TB, events []event.Event) { r.store = reference.Load(events) }
+func (r *Reference) Load(_ testing.TB, events []event.Event) {
+	r.store, r.links = reference.Load(events), nil
+}
+
+// Link keeps the links.
+func (r *Reference) Link(_ testing.TB, links []engine.Link) {
+	r.links = append(r.links, links...)
+	r.store.Link(r.links)
+}
 
 // Query parses and evaluates.
 func (r *Reference) Query(text string, env reference.Env) (*result.Table, error) {
 	q, err := syntax.Parse(text)
 	if err != nil {
 		return nil, err
+	}
+	if q.Settings.Identity != syntax.IdentityRaw {
+		if err := syntax.MapUsers(q, r.store.Canonical); err != nil {
+			return nil, err
+		}
 	}
 	return r.store.Run(q, env)
 }
@@ -116,6 +135,17 @@ func (g *golden) command(t *testing.T, d *datadriven.TestData) string {
 			return "1 event"
 		}
 		return fmt.Sprintf("%d events", len(events))
+	case "link":
+		links, err := ParseLinks(d.Input)
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		g.reference.Link(t, links)
+		g.evaluator.Link(t, links)
+		if len(links) == 1 {
+			return "1 link"
+		}
+		return fmt.Sprintf("%d links", len(links))
 	case "env":
 		if err := g.setEnv(d); err != nil {
 			d.Fatalf(t, "%v", err)
@@ -224,6 +254,40 @@ func parseEvent(line string) (event.Event, error) {
 		e.Fields, err = parseFields(nil, "", []byte(line))
 	}
 	return e, err
+}
+
+// ParseLinks reads links as golden files write them, one a line: kind, user, id and time.
+func ParseLinks(text string) ([]engine.Link, error) {
+	var links []engine.Link
+	for n, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		l, err := parseLink(line)
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n+1, err)
+		}
+		links = append(links, l)
+	}
+	return links, nil
+}
+
+func parseLink(line string) (engine.Link, error) {
+	var l engine.Link
+	var words [4]string
+	var err error
+	for i := range words {
+		if words[i], line, err = word(line); err != nil {
+			return l, fmt.Errorf("expected a kind, a user, an id and a time")
+		}
+	}
+	at, err := time.Parse(time.RFC3339, words[3])
+	if err != nil {
+		return l, err
+	}
+	kind, err := engine.ParseLinkKind(words[0])
+	return engine.Link{Kind: kind, User: words[1], ID: words[2], Time: at.UnixNano()}, err
 }
 
 // word cuts the first word off, which may be in double quotes.

@@ -22,22 +22,31 @@ type Env struct {
 // Store holds events ready for queries.
 type Store struct {
 	rows   []*row          // newest first
+	linked *linked         // nil: nothing is linked
 	known  map[string]bool // fields
 	events map[string]bool // names
 }
 
 // Load makes a Store of all stored events, in any order. They are not copied.
 func Load(events []event.Event) *Store {
-	s := &Store{known: map[string]bool{}, events: map[string]bool{}}
+	s := &Store{rows: rowsOf(events), known: map[string]bool{}, events: map[string]bool{}}
 	for i := range events {
-		s.rows = append(s.rows, newRow(&events[i]))
 		s.events[events[i].Name] = true
 		for _, f := range events[i].Fields {
 			s.known[f.Name] = true
 		}
 	}
-	slices.SortFunc(s.rows, func(a, b *row) int { return compareEvents(a.event, b.event) })
 	return s
+}
+
+// rowsOf returns the rows of events, newest first.
+func rowsOf(events []event.Event) []*row {
+	var list []*row
+	for i := range events {
+		list = append(list, newRow(&events[i]))
+	}
+	slices.SortFunc(list, func(a, b *row) int { return compareEvents(a.event, b.event) })
+	return list
 }
 
 // Run evaluates a checked query over all stored events, in any order. An error is a *syntax.Error.
@@ -63,7 +72,14 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 	if r.actor == nil {
 		r.actor = &syntax.Column{Name: syntax.ColumnUser}
 	}
-	for _, stored := range s.rows {
+	stored := s.rows
+	if s.linked != nil && q.Settings.Identity != syntax.IdentityRaw {
+		stored = s.linked.rows
+		if q.Settings.Actor == nil {
+			r.canonical = s.linked.canonical
+		}
+	}
+	for _, stored := range stored {
 		row := *stored
 		if v := row.column(r.actor); v.Exists() {
 			row.user = v.Canonical()
@@ -78,7 +94,7 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 		}
 		r.sets[let.Name] = map[event.Value]bool{}
 		for _, row := range got.list {
-			if u := userOf(row); u.Exists() {
+			if u := r.person(row); u.Exists() {
 				r.sets[let.Name][u] = true
 			}
 		}
@@ -100,6 +116,8 @@ type run struct {
 	all      []*row                          // every stored event, newest first
 	sets     map[string]map[event.Value]bool // the users of each let
 	rng      event.TimeRange                 // of the pipeline at work
+	// canonical returns the user whom an id stands for; nil: everyone is himself.
+	canonical map[string]string
 }
 
 // userOf returns who did the row, canonical, or absent.
@@ -270,7 +288,7 @@ func (r *run) leaf(e syntax.Expr) (func(*row) event.Value, error) {
 	case *syntax.Column:
 		return func(x *row) event.Value { return x.column(e) }, nil
 	case *syntax.UserIn:
-		return func(x *row) event.Value { return event.Bool(r.sets[e.Name][userOf(x)]) }, nil
+		return func(x *row) event.Value { return event.Bool(r.sets[e.Name][r.person(x)]) }, nil
 	case *syntax.Did:
 		return r.did(e)
 	case *syntax.FirstTime:
@@ -301,7 +319,7 @@ func (r *run) did(e *syntax.Did) (func(*row) event.Value, error) {
 		}
 	}
 	delete(counts, event.Value{})
-	return func(x *row) event.Value { return event.Int(counts[userOf(x)]) }, nil
+	return func(x *row) event.Value { return event.Int(counts[r.person(x)]) }, nil
 }
 
 func (r *run) firstTime(e *syntax.FirstTime) (func(*row) event.Value, error) {
@@ -316,7 +334,7 @@ func (r *run) firstTime(e *syntax.FirstTime) (func(*row) event.Value, error) {
 		}
 	}
 	delete(first, event.Value{})
-	return func(x *row) event.Value { return first[userOf(x)] }, nil
+	return func(x *row) event.Value { return first[r.person(x)] }, nil
 }
 
 // table is the answer.
