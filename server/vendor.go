@@ -221,7 +221,11 @@ func (s *Server) storeLinks(t *tenant, items []protocol.Item, outcomes []protoco
 			continue
 		}
 		for _, l := range items[i].Links {
-			links = append(links, engine.Link{Kind: engine.LinkKind(l.Kind), User: l.User, ID: l.ID, Time: l.Time, Source: l.Source})
+			kind, err := engine.ParseLinkKind(l.Kind)
+			if err != nil {
+				return err
+			}
+			links = append(links, engine.Link{Kind: kind, User: l.User, ID: l.ID, Time: l.Time, Source: l.Source})
 			owner = append(owner, i)
 		}
 	}
