@@ -135,6 +135,7 @@ func queryRequest(r *request) (*api.QueryRequest, string, error) {
 		to   *string
 	}{
 		{"q", &request.Query},
+		{"name", &request.Name},
 		{"from", &request.From},
 		{"to", &request.To},
 		{"on", &request.On},
@@ -154,6 +155,16 @@ func queryRequest(r *request) (*api.QueryRequest, string, error) {
 			return nil, "", badParameter("limit", string(args.Peek("limit")), "a number of rows")
 		}
 		request.Limit = n
+	}
+	if request.Name != "" {
+		if request.Query != "" {
+			return nil, "", &api.Error{Code: api.CodeBadParameter, Message: "give either a query or the name of a saved one"}
+		}
+		saved, err := r.savedQuery(request.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		request.Query = saved.Query
 	}
 	if strings.TrimSpace(request.Query) == "" {
 		return nil, "", &api.Error{Code: api.CodeBadParameter, Message: "there is no query", Hint: "give it as the body of a POST, or as the parameter q"}

@@ -25,9 +25,16 @@ type paramDoc struct {
 	required    bool
 }
 
+// tenantParam is a parameter of every route of tenants.
+var tenantParam = paramDoc{name: "tenant", about: "whose data, for the operator's token; a tenant's own token need not say"}
+
+// formatParam asks for a format of an answer.
+var formatParam = paramDoc{name: "format", about: "json, ndjson, csv or text; the header Accept says the same"}
+
 // The parameters of queries, which stand for the members of api.QueryRequest.
 var queryParams = []paramDoc{
 	{name: "q", about: "the query's text (GET)"},
+	{name: "name", about: "of a saved query, in place of its text"},
 	{name: "from", about: "the beginning of the time range, for a query without one: 2025-06-01, 2025-06-01T08:00:00Z or now"},
 	{name: "to", about: "its end, which is not in it"},
 	{name: "on", about: "one day, in place of from and to"},
@@ -43,7 +50,16 @@ var queryParams = []paramDoc{
 func routes() []*route {
 	var out []*route
 	add := func(r route) { out = append(out, &r) }
+	eventRoutes(add)
+	queryRoutes(add)
+	documentRoutes(add)
+	personRoutes(add)
+	tenantRoutes(add)
+	operationRoutes(add)
+	return out
+}
 
+func eventRoutes(add func(route)) {
 	add(route{method: post, path: "/v1/events", scope: access.Ingest, browser: true, answer: postEvents, doc: routeDoc{
 		group: "events", summary: "Store events; the answer comes when they are on disk.",
 		params:    []paramDoc{{name: "verdicts", about: "all lists every event; without it those that are not ok"}},
@@ -55,7 +71,9 @@ func routes() []*route {
 		params: []paramDoc{{name: "limit", about: "at most; 100, up to 1000"}},
 		answer: api.RejectsAnswer{},
 	}})
+}
 
+func queryRoutes(add func(route)) {
 	queryDoc := routeDoc{
 		group: "queries", summary: "Answer a question.", params: queryParams,
 		body: api.QueryRequest{}, bodyTypes: []string{"text/plain"},
@@ -82,7 +100,85 @@ func routes() []*route {
 	add(route{method: remove, path: "/v1/query/running/{id}", scope: access.Query, answer: cancelRunning, doc: routeDoc{
 		group: "queries", summary: "End a query.", status: 204,
 	}})
+	add(route{method: get, path: "/v1/queries", scope: access.Query, answer: listQueries, doc: routeDoc{
+		group: "queries", summary: "The tenant's saved queries.", answer: api.SavedQueriesAnswer{},
+	}})
+	add(route{method: put, path: "/v1/queries/{name}", scope: access.Query, answer: putQuery, doc: routeDoc{
+		group: "queries", summary: "Save a query that can be understood, in place of the one of that name.",
+		bodyTypes: []string{"text/plain"}, status: 204,
+	}})
+	add(route{method: get, path: "/v1/queries/{name}", scope: access.Query, answer: getQuery, doc: routeDoc{
+		group: "queries", summary: "The text of a saved query.", answerTypes: []string{"text/plain"},
+	}})
+	add(route{method: remove, path: "/v1/queries/{name}", scope: access.Query, answer: deleteQuery, doc: routeDoc{
+		group: "queries", summary: "Delete a saved query.", status: 204,
+	}})
+}
 
+func documentRoutes(add func(route)) {
+	add(route{method: get, path: "/v1/lookups", scope: access.Query, answer: listLookups, doc: routeDoc{
+		group: "side tables", summary: "The tenant's side tables.", answer: api.LookupsAnswer{},
+	}})
+	add(route{method: put, path: "/v1/lookups/{table}", scope: access.Admin, answer: putLookup, doc: routeDoc{
+		group: "side tables", summary: "Put a side table, as a whole, in the place of the one of that name.",
+		params:    []paramDoc{{name: "key", about: "the columns by which rows are found, with commas between", required: true}},
+		bodyTypes: []string{"text/csv", "application/x-ndjson"}, status: 204,
+	}})
+	add(route{method: get, path: "/v1/lookups/{table}", scope: access.Query, answer: getLookup, doc: routeDoc{
+		group: "side tables", summary: "The rows of a side table.", params: []paramDoc{formatParam},
+		answer: api.LookupAnswer{}, answerTypes: []string{"application/x-ndjson", "text/csv", "text/plain"},
+	}})
+	add(route{method: remove, path: "/v1/lookups/{table}", scope: access.Admin, answer: deleteLookup, doc: routeDoc{
+		group: "side tables", summary: "Delete a side table.", status: 204,
+	}})
+}
+
+func personRoutes(add func(route)) {
+	add(route{method: post, path: "/v1/identify", scope: access.Ingest, browser: true, answer: postIdentify, doc: routeDoc{
+		group: "users", summary: "Say that an anonymous id is a user, and what is known of the user.",
+		body: api.IdentifyRequest{}, answer: api.Verdict{},
+	}})
+	add(route{method: post, path: "/v1/alias", scope: access.Ingest, browser: true, answer: postAlias, doc: routeDoc{
+		group: "users", summary: "Say that a user has another id.", body: api.AliasRequest{}, answer: api.Verdict{},
+	}})
+	add(route{method: remove, path: "/v1/links/{user}/{id}", scope: access.Admin, answer: deleteLink, doc: routeDoc{
+		group: "users", summary: "Take a link of two ids back: the past is as if it had never been.", status: 204,
+	}})
+}
+
+func tenantRoutes(add func(route)) {
+	const group = "administration"
+	add(route{method: get, path: "/v1/tenants", operator: true, adminOn: true, answer: listTenants, doc: routeDoc{
+		group: group, summary: "All tenants.", answer: api.TenantsAnswer{},
+	}})
+	add(route{method: post, path: "/v1/tenants", operator: true, adminOn: true, answer: postTenant, doc: routeDoc{
+		group: group, summary: "Make a tenant.", body: api.NewTenant{}, answer: api.Tenant{}, status: 201,
+	}})
+	add(route{method: get, path: "/v1/tenants/{name}", operator: true, adminOn: true, answer: getTenant, doc: routeDoc{
+		group: group, summary: "A tenant's settings, and how much it has stored.", answer: api.TenantAnswer{},
+	}})
+	add(route{method: patch, path: "/v1/tenants/{name}", operator: true, adminOn: true, answer: patchTenant, doc: routeDoc{
+		group: group, summary: "Change some of a tenant's settings.", body: api.TenantChange{}, answer: api.Tenant{},
+	}})
+	add(route{method: remove, path: "/v1/tenants/{name}", operator: true, adminOn: true, answer: deleteTenant, doc: routeDoc{
+		group: group, summary: "Delete a tenant with all that it has, for good.", status: 202,
+		params: []paramDoc{{name: "confirm", about: "the tenant's name once more", required: true}},
+	}})
+	add(route{method: get, path: "/v1/tokens", scope: access.Admin, answer: listTokens, doc: routeDoc{
+		group: group, summary: "The tenant's tokens, without their texts; with the operator's token those of all.", answer: api.TokensAnswer{},
+	}})
+	add(route{method: post, path: "/v1/tokens", scope: access.Admin, answer: createToken, doc: routeDoc{
+		group: group, summary: "Make a token. The answer is the only one with its text.", body: api.NewToken{}, answer: api.CreatedToken{}, status: 201,
+	}})
+	add(route{method: remove, path: "/v1/tokens/{id}", scope: access.Admin, answer: deleteToken, doc: routeDoc{
+		group: group, summary: "Revoke a token, at once.", status: 204,
+	}})
+}
+
+func operationRoutes(add func(route)) {
+	add(route{method: get, path: "/openapi.json", answer: getOpenAPI, doc: routeDoc{
+		group: "operation", summary: "This document.", answer: map[string]any{},
+	}})
 	for _, path := range []string{"/healthz", "/_liveness"} {
 		add(route{method: get, path: path, answer: getHealth, doc: routeDoc{
 			group: "operation", summary: "Whether the process lives.", answer: api.HealthAnswer{},
@@ -101,7 +197,6 @@ func routes() []*route {
 			group: "operation", summary: "Profiles of the process, for go tool pprof.", answerTypes: []string{"application/octet-stream"},
 		}})
 	}
-	return out
 }
 
 // getProfile answers GET /debug/pprof.

@@ -55,17 +55,26 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func again(t *testing.T, table *lookup.Table) {
-	t.Helper()
+// again holds the forms of a table to each other.
+func again(t interface{ Fatalf(string, ...any) }, table *lookup.Table) {
+	same := func(what string, back *lookup.Table, err error) {
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if !reflect.DeepEqual(rows(back), rows(table)) || !reflect.DeepEqual(back.Keys(), table.Keys()) || !reflect.DeepEqual(back.Columns(), table.Columns()) {
+			t.Fatalf("%s: %q %v became %q %v", what, table.Columns(), rows(table), back.Columns(), rows(back))
+		}
+	}
 	stored, err := table.Encode()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("encode: %v", err)
 	}
 	back, err := lookup.Decode(stored)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(rows(back), rows(table)) || !reflect.DeepEqual(back.Keys(), table.Keys()) {
-		t.Fatalf("%v became %v", rows(table), rows(back))
+	same("stored form", back, err)
+	back, err = lookup.Parse(table.AppendCSV(nil), table.Keys(), table.Rows())
+	same("CSV", back, err)
+	if table.Rows() > 0 {
+		back, err = lookup.Parse(table.AppendNDJSON(nil), table.Keys(), table.Rows())
+		same("NDJSON", back, err)
 	}
 }

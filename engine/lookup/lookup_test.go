@@ -175,6 +175,7 @@ func TestStoredFormRoundTrips(t *testing.T) {
 		if !reflect.DeepEqual(back.Columns(), columns) || !reflect.DeepEqual(back.Keys(), key) || !reflect.DeepEqual(rows(back), rows(table)) {
 			t.Fatalf("%v %v %v became %v %v %v", columns, key, values, back.Columns(), back.Keys(), rows(back))
 		}
+		again(t, table)
 		// Whatever byte is changed, it is noticed.
 		at := rapid.IntRange(0, len(stored)-1).Draw(t, "at")
 		stored[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))

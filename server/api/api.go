@@ -42,6 +42,7 @@ type Verdict struct {
 // query's text is q. All but Query may be empty.
 type QueryRequest struct {
 	Query   string `json:"query"`
+	Name    string `json:"name,omitempty"` // of a saved query, in place of Query
 	From    string `json:"from,omitempty"` // a time range for a query that has none
 	To      string `json:"to,omitempty"`
 	On      string `json:"on,omitempty"` // one day, in place of From and To
