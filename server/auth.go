@@ -158,3 +158,19 @@ func keyOfHeader(header string) string {
 	}
 	return ""
 }
+
+// Open reports whether the server needs no tokens, as there are none.
+func (s *Server) Open() bool { return s.open() }
+
+// FirstStart makes the operator's token if there never was one and returns its text, which is not kept;
+// "" afterwards.
+func (s *Server) FirstStart() (string, error) {
+	if len(s.tokens.List("")) > 0 {
+		return "", nil
+	}
+	_, text, err := s.tokens.Create(access.Token{Scopes: access.Admin}, "")
+	if err != nil {
+		return "", fmt.Errorf("make the operator's token: %w", err)
+	}
+	return text, nil
+}

@@ -104,6 +104,7 @@ func (r *request) readStream(declared, limit int64) error {
 			if declared >= 0 && int64(len(r.body.bytes)) < declared {
 				return cutShort(io.ErrUnexpectedEOF)
 			}
+			r.bodyRead = true
 			if limited {
 				return r.SetReadDeadline(time.Time{})
 			}
@@ -119,6 +120,28 @@ func (b *bodyBuffer) grow(n int) {
 		next := make([]byte, len(b.bytes), max(2*cap(b.bytes), len(b.bytes)+n))
 		copy(next, b.bytes)
 		b.bytes = next
+	}
+}
+
+// drain reads on what a client is still sending of a body that nobody wanted, within bounds, as one that
+// is cut off while it writes may never see the answer. The connection ends with the answer.
+func (r *request) drain() {
+	if r.bodyRead || !r.Request.IsBodyStream() || r.Request.Header.ContentLength() == 0 {
+		return
+	}
+	r.SetConnectionClose()
+	const bytesMax, idleMax, totalMax = 64 << 20, 300 * time.Millisecond, 5 * time.Second
+	buf := make([]byte, 64<<10)
+	end := time.Now().Add(totalMax)
+	for n := 0; n < bytesMax && time.Now().Before(end); {
+		if err := r.SetReadDeadline(time.Now().Add(idleMax)); err != nil {
+			return
+		}
+		read, err := r.Request.BodyStream().Read(buf)
+		if err != nil {
+			return
+		}
+		n += read
 	}
 }
 

@@ -123,3 +123,12 @@ func scanLimits(l *api.Limits) ingest.Options {
 func queryTimeout(l *api.Limits) time.Duration {
 	return time.Duration(l.QueryMilliseconds) * time.Millisecond
 }
+
+// ParseLimits turns limits by name into api.Limits.
+func ParseLimits(named map[string]int64) (api.Limits, error) {
+	text, err := json.Marshal(named)
+	if err != nil || len(named) == 0 {
+		return api.Limits{}, err
+	}
+	return decodeLimits(text)
+}

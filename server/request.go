@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -24,7 +25,9 @@ type request struct {
 	owner  *tenant // resolved by tenant
 	lease  lease
 	body   *bodyBuffer // nil: not read
-	note   string      // of the log
+	// bodyRead says that the body has been read to its end.
+	bodyRead bool
+	note     string // of the log
 }
 
 // handler answers a request; an error is turned into an answer by its caller.
@@ -75,13 +78,16 @@ func (r *request) knownTenant() (*tenant, error) {
 
 // json answers with a value as JSON.
 func (r *request) json(status int, body any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false) // for people; the content type keeps browsers from reading it as HTML
+	if err := encoder.Encode(body); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
 	r.SetStatusCode(status)
 	r.SetContentType("application/json")
-	r.SetBody(append(text, '\n'))
+	r.Response.Header.Set("X-Content-Type-Options", "nosniff")
+	r.SetBody(text.Bytes())
 	return nil
 }
 

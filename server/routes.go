@@ -146,10 +146,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, admin bool) {
 	if err := s.dispatch(r); err != nil {
 		s.fail(r, err)
 	}
-	if ctx.Request.IsBodyStream() && r.body == nil && ctx.Request.Header.ContentLength() != 0 {
-		// What was not read of a body would be taken for the next request, or read on without end.
-		ctx.SetConnectionClose()
-	}
+	r.drain()
 }
 
 func (s *Server) dispatch(r *request) error {

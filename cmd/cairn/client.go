@@ -18,6 +18,7 @@ import (
 type client struct {
 	base   string
 	tenant string
+	token  string // "": none
 	// patient repeats, for about half a minute, what failed for a reason that can pass.
 	patient bool
 	http    http.Client
@@ -36,10 +37,35 @@ const (
 // is an *api.Error. The body must not change afterwards either: the connection of an attempt that was
 // given up may still be reading it.
 func (c *client) post(ctx context.Context, path string, header http.Header, body []byte, accept int) ([]byte, error) {
-	path += "?" + url.Values{"tenant": {c.tenant}}.Encode()
+	return c.send(ctx, http.MethodPost, path, header, body, accept)
+}
+
+// call sends a value as JSON, nil for no body, and reads the answer into another, unless that is nil.
+func (c *client) call(ctx context.Context, method, path string, body, answer any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	got, err := c.send(ctx, method, path, http.Header{"Content-Type": {"application/json"}}, text, 0)
+	if err != nil || answer == nil {
+		return err
+	}
+	if err := json.Unmarshal(got, answer); err != nil {
+		return fmt.Errorf("the answer of %s: %w", c.base, err)
+	}
+	return nil
+}
+
+func (c *client) send(ctx context.Context, method, path string, header http.Header, body []byte, accept int) ([]byte, error) {
+	if c.tenant != "" {
+		path += "?" + url.Values{"tenant": {c.tenant}}.Encode()
+	}
 	backoff := firstBackoff
 	for attempt := 1; ; attempt++ {
-		answer, wait, err := c.once(ctx, path, header, body, accept)
+		answer, wait, err := c.once(ctx, method, path, header, body, accept)
 		if err == nil || wait < 0 || !c.patient || attempt == attemptsMax {
 			return answer, err
 		}
@@ -53,13 +79,16 @@ func (c *client) post(ctx context.Context, path string, header http.Header, body
 }
 
 // once sends a request. wait < 0 says that trying again is no use, else it is the least time before.
-func (c *client) once(ctx context.Context, path string, header http.Header, body []byte, accept int) (answer []byte, wait time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+func (c *client) once(ctx context.Context, method, path string, header http.Header, body []byte, accept int) (answer []byte, wait time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, -1, err
 	}
 	for name, values := range header {
 		req.Header[name] = values
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -78,7 +107,7 @@ func (c *client) once(ctx context.Context, path string, header http.Header, body
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the answer of %s: %w", c.base, err)
 	}
-	if resp.StatusCode == http.StatusOK || resp.StatusCode == accept {
+	if resp.StatusCode >= 200 && resp.StatusCode < 300 || resp.StatusCode == accept {
 		return answer, 0, nil
 	}
 	var failure api.ErrorAnswer

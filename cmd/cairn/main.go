@@ -32,6 +32,7 @@ type cli struct {
 	Compact compactCmd `cmd:"" help:"Seal and merge all that can be, now."`
 	Export  exportCmd  `cmd:"" help:"Write stored events as NDJSON, lossless."`
 	Tenant  tenantCmd  `cmd:"" help:"List or drop tenants."`
+	Token   tokenCmd   `cmd:"" help:"Make, list or revoke tokens."`
 	Serve   serveCmd   `cmd:"" help:"Take events and answer queries over HTTP."`
 	Demo    demoCmd    `cmd:"" help:"Load a sample and answer seven questions about it."`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -114,7 +114,7 @@ func (q *question) ask(ctx context.Context, c *console, path string, request api
 	if err != nil {
 		return err
 	}
-	server := client{base: q.Server, tenant: q.Tenant}
+	server := q.client()
 	header := http.Header{"Content-Type": {"application/json"}}
 	answer, err := server.post(ctx, path, header, body, http.StatusOK)
 	if err != nil {

@@ -29,10 +29,9 @@ type rejectedRow func(row int, reason, field, message string) error
 
 func (cmd *importCmd) openSink(now time.Time) (sink, error) {
 	if cmd.Server != "" {
-		return &serverSink{
-			client: client{base: cmd.Server, tenant: cmd.Tenant, patient: true},
-			run:    rand.Text(),
-		}, nil
+		c := cmd.client()
+		c.patient = true
+		return &serverSink{client: c, run: rand.Text()}, nil
 	}
 	// An import reads hardly anything back: memory is better spent on what is being written. The clock
 	// stands still, so that all its events have one time of arrival.
@@ -83,7 +82,7 @@ const (
 // serverSink sends events to a server in requests of some thousands. Each has a batch id of its own,
 // so a request that is repeated because its answer was lost stores nothing twice.
 type serverSink struct {
-	client client
+	client *client
 	run    string // random: tells this import's requests from all others
 	sent   int
 }

@@ -21,6 +21,7 @@ type store struct {
 type target struct {
 	store
 	Server string `help:"Address of a running server, such as http://127.0.0.1:8080 (default: $$CAIRN_SERVER)." placeholder:"URL"`
+	Token  string `help:"Token that the server asks for (default: $$CAIRN_TOKEN)." placeholder:"TEXT"`
 }
 
 // resolve fills what was not given from the environment and refuses what is missing or double.
@@ -45,6 +46,7 @@ func (s *store) tenantDefault() {
 }
 
 func (t *target) resolve() error {
+	named := t.Tenant != "" || os.Getenv("CAIRN_TENANT") != ""
 	t.tenantDefault()
 	if t.Data != "" && t.Server != "" {
 		return usagef("give either --data or --server, not both")
@@ -58,13 +60,24 @@ func (t *target) resolve() error {
 	if t.Data == "" && t.Server == "" {
 		return usagef("which store? Give --data DIR or --server URL, or set CAIRN_DATA or CAIRN_SERVER")
 	}
+	if t.Token == "" {
+		t.Token = os.Getenv("CAIRN_TOKEN")
+	}
 	if t.Server != "" {
 		if !strings.Contains(t.Server, "://") {
 			t.Server = "http://" + t.Server
 		}
 		t.Server = strings.TrimRight(t.Server, "/")
+		if !named && t.Token != "" {
+			t.Tenant = "" // the token says whose events these are
+		}
 	}
 	return nil
+}
+
+// client returns a client of the server.
+func (t *target) client() *client {
+	return &client{base: t.Server, tenant: t.Tenant, token: t.Token}
 }
 
 // openDB opens the data directory, which it creates if need be.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/server/api"
 )
 
 const (
@@ -314,4 +315,26 @@ func (t *Table) Flush() error {
 		return nil
 	}
 	return t.db.WriteRecords(records...)
+}
+
+// API returns the token as the HTTP interface describes it.
+func (l *Listed) API() api.Token {
+	t := l.Token.API()
+	if !l.LastUsed.IsZero() {
+		used := l.LastUsed.UTC()
+		t.LastUsed = &used
+	}
+	return t
+}
+
+// API returns the token as the HTTP interface describes it.
+func (t *Token) API() api.Token {
+	out := api.Token{
+		ID: t.ID, Tenant: t.Tenant, Scopes: t.Scopes.Names(), Prefix: t.Prefix, Created: t.Created, Imported: t.Imported,
+		Origins: t.Origins, Protocols: t.Protocols, HashIDs: t.HashIDs, UserMember: t.UserMember,
+	}
+	if !t.Expires.IsZero() {
+		out.Expires = &t.Expires
+	}
+	return out
 }
