@@ -168,7 +168,7 @@ func tenantRoutes(add func(route)) {
 		group: group, summary: "The tenant's tokens, without their texts; with the operator's token those of all.", answer: api.TokensAnswer{},
 	}})
 	add(route{method: post, path: "/v1/tokens", scope: access.Admin, answer: createToken, doc: routeDoc{
-		group: group, summary: "Make a token. The answer is the only one with its text.", body: api.NewToken{}, answer: api.CreatedToken{}, status: 201,
+		group: group, summary: "Make a token. The answer is the only one with its text.", body: api.NewToken{}, answer: api.TokenMade{}, status: 201,
 	}})
 	add(route{method: remove, path: "/v1/tokens/{id}", scope: access.Admin, answer: deleteToken, doc: routeDoc{
 		group: group, summary: "Revoke a token, at once.", status: 204,

@@ -21,25 +21,9 @@ func listTokens(r *request) error {
 	}
 	answer := api.TokensAnswer{Tokens: []api.Token{}}
 	for _, one := range r.s.tokens.List(whose) {
-		answer.Tokens = append(answer.Tokens, tokenAnswer(&one.Token, one.LastUsed))
+		answer.Tokens = append(answer.Tokens, one.API())
 	}
 	return r.json(200, answer)
-}
-
-func tokenAnswer(t *access.Token, used time.Time) api.Token {
-	return api.Token{
-		ID: t.ID, Tenant: t.Tenant, Operator: t.Operator(), Prefix: t.Prefix, Scopes: t.Scopes.Names(),
-		Created: t.Created, Expires: timeOrNil(t.Expires), LastUsed: timeOrNil(used),
-		Imported: t.Imported, Origins: t.Origins, Protocols: t.Protocols, HashIDs: t.HashIDs, UserMember: t.UserMember,
-	}
-}
-
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
 }
 
 // createToken makes a token and tells its text, once.
@@ -57,7 +41,7 @@ func createToken(r *request) error {
 		return err
 	}
 	r.s.opt.Logger.Info("token created", "token", made.ID, "tenant", made.Tenant, "scopes", made.Scopes.String(), "by", r.who())
-	return r.json(201, api.CreatedToken{Token: tokenAnswer(made, time.Time{}), Text: text})
+	return r.json(201, api.TokenMade{Token: made.API(), Text: text})
 }
 
 // wantedToken checks what a token is to be.
@@ -89,22 +73,10 @@ func (r *request) wantedToken(body *api.NewToken) (access.Token, error) {
 
 // tokenOwner finds out whose the token is to be, and makes sure of it.
 func (r *request) tokenOwner(body *api.NewToken, want *access.Token) error {
-	if body.Operator {
-		switch {
-		case !r.grant.operator:
-			return &api.Error{Code: api.CodeScope, Message: "only the operator's token makes another one"}
-		case body.Tenant != "":
-			return badParameter("tenant", body.Tenant, "none: the operator's token belongs to no tenant")
-		}
-		if want.Scopes == 0 {
-			want.Scopes = access.Admin
-		}
-		return nil
-	}
 	anyTenant := r.grant.operator || r.grant.token == nil
 	switch {
 	case body.Tenant == "" && r.grant.operator && r.param("tenant") == "":
-		return &api.Error{Code: api.CodeBadParameter, Message: "tenant: whose is it to be?", Hint: `say "operator": true for another operator's token`}
+		return nil // another operator's
 	case body.Tenant == "":
 	case anyTenant && !(r.param("tenant") != "" && r.param("tenant") != body.Tenant):
 		r.grant.tenant, r.grant.named = body.Tenant, true
@@ -128,7 +100,7 @@ func deleteToken(r *request) error {
 		if len(operators) == 1 && operators[0].ID == id {
 			return &api.Error{
 				Code: api.CodeInUse, Message: "it is the last operator's token: nobody could administer the server any more",
-				Hint: `make another one first: {"operator": true}`,
+				Hint: `make another one first: {"scopes": ["admin"]}`,
 			}
 		}
 	} else if _, err := r.knownTenant(); err != nil {

@@ -59,57 +59,6 @@ type TenantChange struct {
 	Suspended *bool             `json:"suspended,omitempty"`
 }
 
-// TokensAnswer answers GET /v1/tokens, the oldest first.
-type TokensAnswer struct {
-	Tokens []Token `json:"tokens"`
-}
-
-// Token is what is known of a token but its text.
-type Token struct {
-	ID       string   `json:"id"`
-	Tenant   string   `json:"tenant"` // "": it is the operator's
-	Operator bool     `json:"operator,omitempty"`
-	Prefix   string   `json:"prefix"` // the first characters of its text
-	Scopes   []string `json:"scopes"`
-
-	Created  time.Time  `json:"created"`
-	Expires  *time.Time `json:"expires,omitempty"` // nil: never
-	LastUsed *time.Time `json:"last_used,omitempty"`
-
-	Imported   bool     `json:"imported,omitempty"`
-	Origins    []string `json:"origins,omitempty"`
-	Protocols  []string `json:"protocols,omitempty"`
-	HashIDs    bool     `json:"hash_ids,omitempty"`
-	UserMember string   `json:"user_member,omitempty"`
-}
-
-// NewToken is the body of POST /v1/tokens.
-type NewToken struct {
-	// Tenant is whose it is to be; a tenant's own token need not say.
-	Tenant string `json:"tenant,omitempty"`
-	// Operator makes another operator's token, which belongs to no tenant.
-	Operator bool `json:"operator,omitempty"`
-	// Scopes are some of ingest, query and admin. An operator's has admin alone, and need not say.
-	Scopes  []string   `json:"scopes,omitempty"`
-	Expires *time.Time `json:"expires,omitempty"`
-	// Origins are the web origins whose pages may use it, such as https://shop.example; none: all.
-	Origins []string `json:"origins,omitempty"`
-	// Protocols are those that may be spoken with it: cairn, segment, …; none: all.
-	Protocols []string `json:"protocols,omitempty"`
-	// Import is another vendor's key that is to be the token's text.
-	Import string `json:"import,omitempty"`
-	// HashIDs gives events without an insert id one made of their content.
-	HashIDs bool `json:"hash_ids,omitempty"`
-	// UserMember names the member of a CloudEvent's data that is its user.
-	UserMember string `json:"user_member,omitempty"`
-}
-
-// CreatedToken answers POST /v1/tokens: the only time that the text is told.
-type CreatedToken struct {
-	Token
-	Text string `json:"token"`
-}
-
 // IdentifyRequest is the body of POST /v1/identify: what an anonymous id did is the user's from now on,
 // and the user has the properties. One of Anonymous, Set, SetOnce and Unset has to be there.
 type IdentifyRequest struct {
