@@ -183,6 +183,9 @@ func (t *Tenant) prepare(p *pending, b *column.Batch) error {
 		limits: t.db.opt.Limits, batch: b, result: p.result,
 		oldest: settings.retainedFrom(now), newest: now + min(int64(t.db.opt.FutureLimit), math.MaxInt64-now),
 	}
+	blocked, generation := t.blocked.among(&b.User.Dict)
+	p.blocked = generation
+	check.blockedUsers(blocked)
 	bad := check.check()
 	if t.db.opt.DedupWindow >= 0 {
 		bad = repeatedIDs(b, bad, p.result)

@@ -77,6 +77,9 @@ func (t *Tenant) check(ctx context.Context, report *CheckReport) (found []error,
 	if err == nil {
 		err = t.checkUsers(snap.view.users)
 	}
+	if err == nil {
+		err = t.checkErasures(snap.view.users)
+	}
 	return found, err
 }
 
@@ -105,6 +108,32 @@ func (t *Tenant) checkLinks(ctx context.Context, v *view, report *CheckReport) (
 		return ctx.Err()
 	})
 	return found, err
+}
+
+// checkErasures decodes all there is of erasures.
+func (t *Tenant) checkErasures(last uint32) error {
+	return t.db.store.scan(keys.TenantSpan(keys.SpaceErasure, t.id), func(key, value []byte) error {
+		k, err := keys.ParseErasure(key)
+		if err != nil {
+			return &CorruptionError{Key: slices.Clone(key), Err: err}
+		}
+		switch k.Kind {
+		case keys.ErasureReceipt:
+			_, err = decodeErasure(key, value)
+		case keys.ErasureName:
+			_, err = decodeErasedName(key, value)
+		case keys.ErasurePending:
+			var users []uint32
+			if users, err = decodeUsers(key, value); err == nil && len(users) > 0 && users[len(users)-1] > last {
+				err = &CorruptionError{Key: slices.Clone(key), Err: fmt.Errorf("user %d, but only %d are known", users[len(users)-1], last)}
+			}
+		case keys.ErasureID:
+			if len(value) != 8 {
+				err = &CorruptionError{Key: slices.Clone(key), Err: fmt.Errorf("arrival of %d bytes", len(value))}
+			}
+		}
+		return err
+	})
 }
 
 func (h *segmentHandle) check(users uint32) error {
@@ -143,7 +172,8 @@ func (t *Tenant) checkFrames(ctx context.Context, report *CheckReport) (found []
 	return found, err
 }
 
-// checkUsers checks that every number up to last has a name and that the name has the number.
+// checkUsers checks that every number up to last has a name, or had one before it was erased, and that the
+// name has the number.
 func (t *Tenant) checkUsers(last uint32) error {
 	next := uint32(1)
 	span := keys.NamesSpan(t.id, 0)
@@ -161,6 +191,9 @@ func (t *Tenant) checkUsers(last uint32) error {
 			return wrong(fmt.Errorf("names of users from %d on where %d is the next", first, next))
 		}
 		for i, name := range names {
+			if len(name) == 0 {
+				continue // erased
+			}
 			stored, err := t.db.store.get(keys.User(t.id, 0, string(name)))
 			if err != nil {
 				return err

@@ -25,6 +25,7 @@ type pending struct {
 	links    []linkRequest
 	opt      AppendOptions
 	settings *settings // whose calendar cut the parts
+	blocked  uint64    // generation of the names that were refused
 	result   *Result
 
 	// turn receives true when the append is to lead the next commit, false when it is done.
@@ -109,6 +110,9 @@ func (t *Tenant) commitGroup(group []*pending) error {
 		if p.settings != settings { // its days may have moved
 			p.recut(settings)
 		}
+		if t.blocked.changed(p.blocked) {
+			p.refuse(&t.blocked)
+		}
 		for i := range p.parts {
 			parts = append(parts, &p.parts[i])
 		}
@@ -146,16 +150,7 @@ func (p *pending) recut(s *settings) {
 	var parts []part
 	for _, old := range p.parts {
 		for _, next := range splitByDay(old.batch, s.calendar, nil) {
-			if old.index != nil {
-				if next.index == nil {
-					next.index = old.index
-				} else {
-					for i, row := range next.index {
-						next.index[i] = old.index[row]
-					}
-				}
-			}
-			next.owner, next.idHashes = p, hashIDs(next.batch)
+			next.place(&old)
 			parts = append(parts, next)
 		}
 	}

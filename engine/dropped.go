@@ -2,7 +2,9 @@ package engine
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -15,14 +17,15 @@ import (
 
 // droppedID is an insert id within the window whose event retention has dropped: a repeat that claims
 // another day is a duplicate all the same. There are few, unless a tenant keeps events for less than
-// the window.
+// the window. The ids of erased events are among them. What is stored of an id is its hash.
 type droppedID struct {
 	id       string
 	received int64
 }
 
-// collectIDs appends the ids of events before cutoff that have arrived since arrivedFrom.
-func collectIDs(dst []droppedID, h *segmentHandle, r *segment.Reader, cutoff, arrivedFrom int64) ([]droppedID, error) {
+// collectIDs appends the ids of those of the wanted events, by row and time, that have arrived since
+// arrivedFrom.
+func collectIDs(dst []droppedID, h *segmentHandle, r *segment.Reader, wanted func(row uint32, at int64) bool, arrivedFrom int64) ([]droppedID, error) {
 	if r.ID() == nil || h.RecvMax < arrivedFrom {
 		return dst, nil
 	}
@@ -45,9 +48,10 @@ func collectIDs(dst []droppedID, h *segmentHandle, r *segment.Reader, cutoff, ar
 		if err != nil {
 			return nil, err
 		}
+		first, _ := r.BlockRange(b)
 		codes, times, arrivals = ids.Codes(codes[:0], nil), at.Ints(times[:0], nil), received.Ints(arrivals[:0], nil)
 		for i, code := range codes {
-			if code != segment.AbsentCode && times[i] < cutoff && arrivals[i] >= arrivedFrom {
+			if code != segment.AbsentCode && arrivals[i] >= arrivedFrom && wanted(uint32(first+i), times[i]) {
 				if v := dict.Value(code); v.Kind() == event.KindString {
 					dst = append(dst, droppedID{v.AsString(), arrivals[i]})
 				}
@@ -65,9 +69,14 @@ func newestIDs(ids []droppedID) []droppedID {
 	return slices.CompactFunc(ids, func(a, b droppedID) bool { return a.id == b.id })
 }
 
+// goneID is the key of an id whose event is gone.
+func goneID(t keys.Tenant, id []byte) []byte {
+	return keys.ErasureKey{Tenant: t, Kind: keys.ErasureID, Hash: sha256.Sum256(id)}.Bytes()
+}
+
 // write puts the id into the batch unless a newer arrival of it is stored.
 func (d *droppedID) write(b *pebble.Batch, t *Tenant) error {
-	key := keys.ID(t.id, 0, []byte(d.id))
+	key := goneID(t.id, []byte(d.id))
 	before, err := t.db.store.get(key)
 	if err != nil {
 		return err
@@ -81,21 +90,47 @@ func (d *droppedID) write(b *pebble.Batch, t *Tenant) error {
 // readDropped finds the newest arrival among the tenant's dropped ids.
 func (d *dedup) readDropped() error {
 	t := d.tenant
-	return t.db.store.scan(keys.IDSpan(t.id, 0), func(key, value []byte) error {
+	if err := d.hashIDs(); err != nil {
+		return err
+	}
+	return t.db.store.scan(keys.ErasureSpan(t.id, keys.ErasureID), func(key, value []byte) error {
 		if len(value) != 8 {
-			return &CorruptionError{Key: append([]byte(nil), key...), Err: fmt.Errorf("arrival of %d bytes", len(value))}
+			return &CorruptionError{Key: slices.Clone(key), Err: fmt.Errorf("arrival of %d bytes", len(value))}
 		}
 		d.droppedUntil = max(d.droppedUntil, int64(binary.BigEndian.Uint64(value)))
 		return nil
 	})
 }
 
-// wasDropped reports whether the id is that of a dropped event that has arrived since cutoff.
+// hashIDs replaces ids as format version 1 wrote them, in clear, by their hashes.
+func (d *dedup) hashIDs() error {
+	t := d.tenant
+	b := t.db.store.db.NewBatch()
+	span := keys.IDSpan(t.id, 0)
+	err := t.db.store.scan(span, func(key, value []byte) error {
+		if len(value) != 8 {
+			return &CorruptionError{Key: slices.Clone(key), Err: fmt.Errorf("arrival of %d bytes", len(value))}
+		}
+		return b.Set(goneID(t.id, key[len(span.Start):]), slices.Clone(value), nil)
+	})
+	if err != nil || b.Empty() {
+		return errors.Join(err, b.Close())
+	}
+	if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
+		return err
+	}
+	if err := t.db.store.commit(b, true); err != nil {
+		return fmt.Errorf("hash insert ids: %w", err)
+	}
+	return nil
+}
+
+// wasDropped reports whether the id is that of a dropped or erased event that has arrived since cutoff.
 func (d *dedup) wasDropped(id []byte, cutoff int64) (bool, error) {
 	if d.droppedUntil < cutoff {
 		return false, nil
 	}
-	key := keys.ID(d.tenant.id, 0, id)
+	key := goneID(d.tenant.id, id)
 	value, err := d.tenant.db.store.get(key)
 	if err != nil || value == nil {
 		return false, err
@@ -115,7 +150,7 @@ func (t *Tenant) forgetDropped() error {
 		return nil
 	}
 	b := t.db.store.db.NewBatch()
-	span := keys.IDSpan(t.id, 0)
+	span := keys.ErasureSpan(t.id, keys.ErasureID)
 	if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
 		return err
 	}

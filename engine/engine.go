@@ -52,10 +52,13 @@ type DB struct {
 	// drops segments, installing while a manifest change is written.
 	sealing, merging, installing sync.Mutex
 
+	// erasing are the tenants that Open finds with erasures to be completed.
+	erasing []*Tenant
+
 	sequence     atomic.Uint64 // of the newest frame
 	linkedCopies atomic.Uint64 // made so far, of rows of linked users
-	worker   *worker
-	counters counters
+	worker       *worker
+	counters     counters
 }
 
 // Open opens the data directory, making it if it is not there or empty. Another process that has it
@@ -118,6 +121,9 @@ func (db *DB) read() error {
 	}
 	db.sequence.Store(sequence)
 	if err := db.readHotSizes(byID); err != nil {
+		return err
+	}
+	if err := db.findErasing(byID); err != nil {
 		return err
 	}
 	return db.removeOrphans()

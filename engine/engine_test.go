@@ -229,7 +229,7 @@ func TestOpenErrors(t *testing.T) {
 	if _, err := a.Append(ctx, []event.Event{{Name: "x"}}); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("append after close: %v", err)
 	}
-	write(t, fs, "data/CAIRN", "cairn format 2\n")
+	write(t, fs, "data/CAIRN", fmt.Sprintf("cairn format %d\n", engine.FormatVersion+1))
 	if _, err := engine.Open("data", engine.Options{FS: fs}); !errors.Is(err, engine.ErrNewerFormat) {
 		t.Errorf("newer format: %v", err)
 	}

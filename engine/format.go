@@ -11,7 +11,8 @@ import (
 // FormatVersion is the version of everything in a data directory.
 //
 //	1  first version
-const FormatVersion = 1
+//	2  erasures, with ids of events that are gone as hashes; identity links
+const FormatVersion = 2
 
 const (
 	formatFile   = "CAIRN"
@@ -30,6 +31,9 @@ func (s *store) checkFormat() error {
 		if version > FormatVersion {
 			return fmt.Errorf("%w: format %d, this program knows up to %d: use the newer program", ErrNewerFormat, version, FormatVersion)
 		}
+		if version < FormatVersion { // what is written from now on an older program would not understand
+			return s.writeFormat()
+		}
 		return nil
 	}
 	if !errors.Is(err, os.ErrNotExist) {
@@ -44,7 +48,11 @@ func (s *store) checkFormat() error {
 			return fmt.Errorf("%w: it has %s but no file %s", ErrNotCairn, name, formatFile)
 		}
 	}
-	return writeFile(s.fs, s.dir, formatFile, []byte(fmt.Sprintf("%s%d\n", formatPrefix, FormatVersion)))
+	return s.writeFormat()
+}
+
+func (s *store) writeFormat() error {
+	return writeFile(s.fs, s.dir, formatFile, fmt.Appendf(nil, "%s%d\n", formatPrefix, FormatVersion))
 }
 
 func readFile(fs vfs.FS, name string) ([]byte, error) {

@@ -19,6 +19,7 @@ type change struct {
 	encoded []*segment.Encoded
 	cold    bool
 	merged  uint64 // see summary.Merged
+	run     uint64 // of the new segments, 0 for one of their own
 	seqMin  uint64
 	seqMax  uint64
 
@@ -28,7 +29,7 @@ type change struct {
 	damaged [][]byte
 	// expired are users of dropped days, by event name.
 	expired []expiredUsers
-	// droppedIDs are insert ids of dropped days.
+	// droppedIDs are insert ids of dropped days and of erased users.
 	droppedIDs []droppedID
 
 	added []*segmentHandle
@@ -96,7 +97,10 @@ func (db *DB) number(changes []*change) error {
 	db.mu.nextSegment += keys.Segment(n)
 	db.mu.Unlock()
 	for _, c := range changes {
-		run := uint64(next)
+		run := c.run
+		if run == 0 {
+			run = uint64(next)
+		}
 		c.added, c.bytes = nil, 0
 		for _, e := range c.encoded {
 			r, err := e.Reader()

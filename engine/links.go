@@ -119,8 +119,8 @@ type linkRequest struct {
 // them; with an error, each is logged or not.
 //
 // Duplicate is a link that the log has already: one of that kind between the two ids, not later and not taken
-// away. So is a link of an id to itself. Rejected with ReasonIllegalID or ReasonBadTime is a link that can
-// never be. With ReasonAlreadyIdentified and ReasonNotLinked the verdict is a hint: the row is logged, for what
+// away. So is a link of an id to itself. Rejected with ReasonIllegalID, ReasonBadTime or ReasonUserErased
+// is a link that can never be. With ReasonAlreadyIdentified and ReasonNotLinked the verdict is a hint: the row is logged, for what
 // it means may change with links that arrive later and were made before.
 func (t *Tenant) Link(ctx context.Context, links []Link) ([]Verdict, error) {
 	verdicts := make([]Verdict, len(links))

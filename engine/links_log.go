@@ -90,7 +90,7 @@ func (l *linkLog) cut(n int) {
 func (l *linkLog) each(number uint32, yield func(r *linkRow) bool) {
 	for i := int32(l.heads.get(number)) - 1; i >= 0; {
 		r := &l.rows[i]
-		if !yield(r) {
+		if r.kind != linkGone && !yield(r) {
 			return
 		}
 		if r.user == number {
@@ -113,7 +113,7 @@ func (l *linkLog) between(a, b uint32) []*linkRow {
 				return found[i]
 			}
 			r := &l.rows[at[i]]
-			if pairOf(r.user, r.id) == pair {
+			if r.kind != linkGone && pairOf(r.user, r.id) == pair {
 				found[i] = append(found[i], r)
 			}
 			if at[i] = r.nextID; r.user == number {
@@ -320,6 +320,10 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 	var around []uint32
 	for _, p := range group {
 		for _, request := range p.links {
+			if t.blocked.has(request.User) || t.blocked.has(request.ID) {
+				*request.verdict = Verdict{Rejected, ReasonUserErased, "", "the user was erased, and later events are refused"}
+				continue
+			}
 			user, err := t.users.number([]byte(request.User), added)
 			if err != nil {
 				return err

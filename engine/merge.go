@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"cairn/engine/segment"
@@ -140,12 +139,7 @@ func (t *Tenant) mergeSegments(job mergeJob) (*change, error) {
 		c.merged = max(c.merged, h.Merged+1)
 		c.seqMin, c.seqMax = min(c.seqMin, h.SeqMin), max(c.seqMax, h.SeqMax)
 	}
-	var err error
-	c.encoded, err = segment.Merge(readers, t.db.buildOptions(true))
-	if err != nil {
-		return nil, fmt.Errorf("merge %d segments of tenant %q: %w", len(readers), t.name, err)
-	}
-	return c, nil
+	return c, c.merge(readers)
 }
 
 // openOnce opens the segment past the cache, for work that reads all of it once.

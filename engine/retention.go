@@ -28,6 +28,12 @@ func (e *expiredUsers) write(b *pebble.Batch, t *Tenant) error {
 		return err
 	}
 	before.Or(e.users)
+	if hidden := t.view.Load().hidden; hidden != nil {
+		before.AndNot(hidden)
+	}
+	if before.IsEmpty() {
+		return b.Delete(key, nil)
+	}
 	before.RunOptimize()
 	value, err := before.ToBytes()
 	if err != nil {
@@ -110,7 +116,13 @@ func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
 			if err != nil {
 				return err
 			}
-			ids, err := collectIDs(c.droppedIDs, h, r, cutoff, arrivedFrom)
+			r = r.Without(t.view.Load().hidden)
+			hidden, err := r.HiddenRows()
+			if err != nil {
+				return err
+			}
+			past := func(row uint32, at int64) bool { return at < cutoff || hidden != nil && hidden.Contains(row) }
+			ids, err := collectIDs(c.droppedIDs, h, r, past, arrivedFrom)
 			if err != nil {
 				return err
 			}
@@ -166,12 +178,19 @@ func expireSome(r *segment.Reader, cutoff int64, gone map[string]*roaring.Bitmap
 	if err != nil {
 		return nil, err
 	}
+	hidden, err := r.HiddenRows()
+	if err != nil {
+		return nil, err
+	}
 	var dict column.Dict
 	for _, u := range users {
 		dict.Intern(userText(u))
 	}
 	for i := range rows {
 		row := &rows[i]
+		if hidden != nil && hidden.Contains(uint32(i)) {
+			continue // erased
+		}
 		if row.Event.Time < cutoff {
 			if row.User != segment.NoUser {
 				bitmapOf(gone, row.Event.Name).Add(row.User)

@@ -68,9 +68,14 @@ func (db *DB) sealSome(ctx context.Context, jobs []sealJob) (err error) {
 			}
 		}
 	}
+	arrivedFrom := db.now() - int64(db.opt.DedupWindow)
 	err = db.parallel(ctx, len(changes), func(i int) error {
 		c := changes[i]
-		encoded, err := segment.Build(inputs[i], db.buildOptions(c.cold))
+		opt := db.buildOptions(c.cold)
+		if opt.DropUsers = c.tenant.view.Load().hidden; opt.DropUsers != nil {
+			c.droppedIDs = hotIDsOf(inputs[i], opt.DropUsers, arrivedFrom)
+		}
+		encoded, err := segment.Build(inputs[i], opt)
 		if err != nil {
 			return fmt.Errorf("seal events of tenant %q: %w", c.tenant.name, err)
 		}

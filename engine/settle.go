@@ -13,8 +13,8 @@ import (
 const settleRounds = 4
 
 // Settle brings everything into its final form: all events sealed, every day one sorted run, small
-// closed days in wider partitions, days past retention dropped, and the files of what was replaced
-// removed. Appends may go on meanwhile; what they add later need not be settled. Without concurrent
+// closed days in wider partitions, days past retention dropped, erased users off the disk, and the files
+// of what was replaced removed. Appends may go on meanwhile; what they add later need not be settled. Without concurrent
 // appends a second Settle has nothing to do.
 func (db *DB) Settle(ctx context.Context) error {
 	if err := db.store.err(); err != nil {
@@ -50,6 +50,15 @@ func (db *DB) settle(ctx context.Context) error {
 		}
 		failed = append(failed, err)
 	}
+	erasing := db.worker.erasing()
+	for _, t := range erasing {
+		if err := t.rewriteErased(ctx); err != nil {
+			if !isCorrupt(err) {
+				return err
+			}
+			failed = append(failed, err)
+		}
+	}
 	tenants := db.storedTenants()
 	for range settleRounds {
 		before := db.counters.merges.Load()
@@ -71,6 +80,14 @@ func (db *DB) settle(ctx context.Context) error {
 	}
 	if err := db.tidyStore(ctx); err != nil {
 		return err
+	}
+	for _, t := range erasing {
+		if err := t.finishErasures(ctx); err != nil {
+			if !isCorrupt(err) {
+				return err
+			}
+			failed = append(failed, err)
+		}
 	}
 	return errors.Join(failed...)
 }

@@ -61,7 +61,9 @@ func (t *Tenant) unpin(epoch uint64) {
 
 // Raw returns the snapshot with users as they were sent, whatever is linked. It need not be closed and may be used
 // until s is.
-func (s *Snapshot) Raw() *Snapshot { return &Snapshot{tenant: s.tenant, view: s.view, raw: true, err: s.err} }
+func (s *Snapshot) Raw() *Snapshot {
+	return &Snapshot{tenant: s.tenant, view: s.view, raw: true, err: s.err}
+}
 
 // links returns what users are resolved by, nil for nothing.
 func (s *Snapshot) links() *linkView {
@@ -88,7 +90,8 @@ func (s *Snapshot) Close() {
 
 // Segments returns readers over every stored event in the range, each event in exactly one reader.
 // The readers may hold events outside the range. Segments of one user and time may overlap: the rows of
-// a user in time order are the merge of the readers.
+// a user in time order are the merge of the readers. Rows of erased users that are stored still are hidden:
+// see segment.Reader.Without.
 func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.Reader, error) {
 	if err := s.linksRead(); err != nil {
 		return nil, err
@@ -110,6 +113,7 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 			if err != nil {
 				return nil, err
 			}
+			reader = reader.Without(s.view.hidden)
 			if links == nil {
 				out = append(out, reader)
 				continue
@@ -121,7 +125,9 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 			out = append(out, linked...)
 		}
 		if len(span.hot) > 0 && r.Overlaps(span.hotFrom, span.hotTo) {
-			out = append(out, span.chunks.readers(span.hot, links)...)
+			for _, reader := range span.chunks.readers(span.hot, links) {
+				out = append(out, reader.Without(s.view.hidden))
+			}
 		}
 	}
 	return out, nil
@@ -134,7 +140,7 @@ func (s *Snapshot) UserID(name string) (uint32, bool, error) {
 		return 0, false, err
 	}
 	id, ok, err := s.tenant.users.lookup([]byte(name))
-	return s.links().of(id), ok && id <= s.view.users, err
+	return s.links().of(id), ok && s.view.shows(id), err
 }
 
 // Canonical returns the user whom an id stands for: itself, if it is not linked, or not known.
@@ -156,7 +162,8 @@ func (s *Snapshot) Canonical(id string) (string, error) {
 	return names[0], nil
 }
 
-// UserNames returns the users with the given numbers; "" stands for 0 and for numbers never given.
+// UserNames returns the users with the given numbers; "" stands for 0, for numbers never given, and for
+// users who were erased, be it after the snapshot was opened.
 func (s *Snapshot) UserNames(ids []uint32) ([]string, error) {
 	if s.err != nil {
 		return nil, s.err
@@ -168,7 +175,7 @@ func (s *Snapshot) UserNames(ids []uint32) ([]string, error) {
 }
 
 // UserCount returns the highest number of a user. Numbers have no gaps, but a user may have no event
-// left.
+// left, or be erased.
 func (s *Snapshot) UserCount() uint32 { return s.view.users }
 
 // Location returns the tenant's time zone.
@@ -195,9 +202,9 @@ func (s *Snapshot) Sequence() uint64 { return s.view.sequence }
 // every event acknowledged up to then is in.
 func (s *Snapshot) CompleteUntil() int64 { return s.view.received }
 
-// Rows returns the number of stored events.
+// Rows returns the number of stored events. While some are hidden it has to count those.
 func (s *Snapshot) Rows() int {
-	n := 0
+	n := -s.view.hiddenRows()
 	for _, span := range s.view.spans {
 		n += span.rows()
 	}
@@ -217,6 +224,10 @@ func (s *Snapshot) TimeRange() event.TimeRange {
 			out.To = to + 1
 		}
 		first = false
+	}
+	if s.view.hidden != nil {
+		s.view.visibleTimes(add)
+		return out
 	}
 	for _, span := range s.view.spans {
 		for _, h := range span.sealed {
@@ -238,11 +249,14 @@ func (s *Snapshot) ExpiredUsers(eventName string) (*roaring.Bitmap, error) {
 	if !s.tenant.stored() {
 		return roaring.New(), nil
 	}
-	users, err := s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
-	if err == nil && s.links() != nil {
-		s.links().move(users)
+	out, err := s.tenant.db.store.expiredUsers(keys.Expired(s.tenant.id, 0, eventName))
+	if err == nil && s.view.hidden != nil {
+		out.AndNot(s.view.hidden)
 	}
-	return users, err
+	if err == nil && s.links() != nil {
+		s.links().move(out)
+	}
+	return out, err
 }
 
 func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {
@@ -250,15 +264,20 @@ func (s *store) expiredUsers(key []byte) (*roaring.Bitmap, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := roaring.New()
 	if value == nil {
-		return out, nil
+		return roaring.New(), nil
 	}
-	if _, err = out.ReadFrom(bytes.NewReader(value)); err == nil {
+	return decodeExpired(key, value)
+}
+
+func decodeExpired(key, value []byte) (*roaring.Bitmap, error) {
+	out := roaring.New()
+	_, err := out.ReadFrom(bytes.NewReader(value))
+	if err == nil {
 		err = out.Validate()
 	}
 	if err != nil {
-		return nil, &CorruptionError{Key: key, Err: err}
+		return nil, &CorruptionError{Key: bytes.Clone(key), Err: err}
 	}
 	return out, nil
 }

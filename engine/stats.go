@@ -70,7 +70,7 @@ func (db *DB) Stats() Stats {
 
 // TenantStats describe the events of a tenant.
 type TenantStats struct {
-	Rows, HotRows int
+	Rows, HotRows int // hot ones with hidden ones, see Erase
 	Users         int // user strings ever seen
 	Partitions    int // days, and wider partitions of days with few events
 	Segments      int
@@ -89,12 +89,11 @@ func (t *Tenant) Stats() (TenantStats, error) {
 	if snap.err != nil {
 		return TenantStats{}, snap.err
 	}
-	s := TenantStats{Users: int(snap.view.users), Bytes: make(map[string]int64)}
+	s := TenantStats{Rows: snap.Rows(), Users: int(snap.view.users), Bytes: make(map[string]int64)}
 	r := snap.TimeRange()
 	s.TimeMin, s.TimeMax = r.From, max(r.From, r.To-1)
 	for _, span := range snap.view.spans {
 		s.Partitions++
-		s.Rows += span.rows()
 		s.HotRows += span.hotRows
 		s.HotBytes += span.hotBytes
 		s.Segments += len(span.sealed)
@@ -126,7 +125,7 @@ type PartitionInfo struct {
 	Cold           bool  // all sealed segments are compressed for keeping
 }
 
-// Partitions describes the tenant's days in order.
+// Partitions describes the tenant's days in order. Rows of erased users that are stored still count.
 func (t *Tenant) Partitions() ([]PartitionInfo, error) {
 	if err := t.ensureLoaded(); err != nil {
 		return nil, err

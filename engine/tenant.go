@@ -38,13 +38,15 @@ type Tenant struct {
 		leading bool
 	}
 
-	// commitMu is held by the leader of a commit. It guards dedup, unsynced, the links and the giving of
+	// commitMu is held by the leader of a commit. It guards dedup, unsynced, erasures, links and the giving of
 	// user numbers.
 	commitMu sync.Mutex
 	unsynced bool // the newest commit may not be on disk
 	dedup    *dedup
 	users    *users
 	links    *linkLog
+	erasures erasures
+	blocked  blockedNames // has a lock of its own
 
 	view atomic.Pointer[view]
 	mu   struct {
@@ -173,6 +175,11 @@ func (t *Tenant) read() error {
 		return err
 	}
 	v := view{settings: t.settings.Load(), users: users.last, links: linkView}
+	erasures, blocked, err := t.readErasures()
+	if err != nil {
+		return err
+	}
+	v.hidden, v.sequence = hiddenOf(erasures.pending), erasures.sequence
 	dedup := newDedup(t, t.db.sequence.Load()+1)
 	if err := dedup.readDropped(); err != nil {
 		return err
@@ -189,7 +196,10 @@ func (t *Tenant) read() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v.epoch = t.view.Load().epoch + 1
-	t.users, t.links, t.dedup = users, links, dedup
+	t.users, t.links, t.dedup, t.erasures = users, links, dedup, erasures
+	for hash := range blocked {
+		t.blocked.put(hash)
+	}
 	t.view.Store(&v)
 	t.db.addHotBytes(t, hotBytes-t.hotBytes.Load())
 	return nil
@@ -301,7 +311,12 @@ func withoutRows(n int, skipped []uint32) []uint32 {
 	return out
 }
 
-// DropTenant removes a tenant with all it has, for good. Snapshots of it that are open may fail.
+// tenantSpaces are the spaces of keys in which a tenant has a share, but for that of chunks.
+var tenantSpaces = []byte{
+	keys.SpaceErasure, keys.SpaceHot, keys.SpaceID, keys.SpaceLink, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired,
+}
+
+// DropTenant removes a tenant with all it has, receipts of erasures included, for good. Snapshots of it that are open may fail.
 func (db *DB) DropTenant(name string) error {
 	db.mu.Lock()
 	t := db.mu.tenants[name]
@@ -327,7 +342,7 @@ func (db *DB) DropTenant(name string) error {
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
 		return err
 	}
-	for _, space := range []byte{keys.SpaceHot, keys.SpaceManifest, keys.SpaceName, keys.SpaceUser, keys.SpaceExpired, keys.SpaceID, keys.SpaceLink} {
+	for _, space := range tenantSpaces {
 		span := keys.TenantSpan(space, t.id)
 		if err := b.DeleteRange(span.Start, span.End, nil); err != nil {
 			return err
@@ -360,6 +375,7 @@ func (db *DB) DropTenant(name string) error {
 	db.mu.Unlock()
 	db.addHotBytes(t, math.MinInt64)
 	db.cache.drop(t.id)
+	db.worker.erasingDone(t)
 	if t.users != nil {
 		db.userBudget.forget(t.users)
 	}

@@ -31,6 +31,8 @@ type users struct {
 		// Strings known in memory, in two generations: young fills up, then becomes old.
 		young, old userCache
 		complete   bool
+		// generation counts how often all was forgotten: what was read before is not remembered after.
+		generation uint64
 	}
 	cached atomic.Int64 // entries of both generations
 	last   uint32       // highest number given; guarded by the commit lock
@@ -86,7 +88,7 @@ func (u *users) lookup(user []byte) (uint32, bool, error) {
 	if !ok {
 		n, ok = u.mu.old.find(user)
 	}
-	complete := u.mu.complete
+	complete, generation := u.mu.complete, u.mu.generation
 	u.mu.RUnlock()
 	if ok || complete {
 		return n, ok, nil
@@ -100,12 +102,25 @@ func (u *users) lookup(user []byte) (uint32, bool, error) {
 		return 0, false, &CorruptionError{Key: key, Err: fmt.Errorf("user number of %d bytes", len(value))}
 	}
 	n = binary.BigEndian.Uint32(value)
-	u.remember(user, n)
+	u.rememberOf(user, n, generation)
 	return n, true, nil
 }
 
+// remember keeps a number that is given under the commit lock.
 func (u *users) remember(user []byte, n uint32) {
+	u.mu.RLock()
+	generation := u.mu.generation
+	u.mu.RUnlock()
+	u.rememberOf(user, n, generation)
+}
+
+// rememberOf keeps a number that was read in a generation, if it is still that.
+func (u *users) rememberOf(user []byte, n uint32, generation uint64) {
 	u.mu.Lock()
+	if u.mu.generation != generation {
+		u.mu.Unlock()
+		return
+	}
 	if len(u.mu.young.numbers) >= u.budget.limit/2 {
 		u.age()
 	}
@@ -133,12 +148,14 @@ func (u *users) age() int {
 	return gone
 }
 
-// forget drops what is in memory, after a commit that gave new numbers has failed.
+// forget drops what is in memory, after a commit that gave new numbers has failed, or one that took names
+// away has not.
 func (u *users) forget(last uint32) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.budget.entries.Add(-u.cached.Swap(0))
 	u.mu.young, u.mu.old, u.mu.complete = userCache{}, userCache{}, false
+	u.mu.generation++
 	u.last = last
 }
 
@@ -198,6 +215,49 @@ func (u *users) write(b *pebble.Batch, added *newUsers) error {
 		}
 	}
 	return nil
+}
+
+// erase takes names out of the dictionary, as part of the batch, and returns their numbers. Numbers are not
+// given again. The caller holds the commit lock, and calls forget when the batch is written.
+func (u *users) erase(b *pebble.Batch, names []string) ([]uint32, error) {
+	var ids []uint32
+	for _, name := range names {
+		n, ok, err := u.lookup([]byte(name))
+		if err != nil {
+			return nil, err
+		}
+		if !ok || slices.Contains(ids, n) {
+			continue
+		}
+		ids = append(ids, n)
+		if err := b.Delete(keys.User(u.tenant, u.partition, name), nil); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(ids)
+	it, err := u.store.iterate(keys.NamesSpan(u.tenant, u.partition))
+	if err != nil {
+		return nil, fmt.Errorf("iterate user names: %w", err)
+	}
+	defer it.Close()
+	for rest := ids; len(rest) > 0; {
+		run, first, err := u.seekRun(it, rest[0], 0)
+		if err != nil {
+			return nil, err
+		}
+		if run == nil {
+			rest = rest[1:] // it has no name
+			continue
+		}
+		for len(rest) > 0 && rest[0]-first < uint32(len(run)) {
+			run[rest[0]-first] = nil
+			rest = rest[1:]
+		}
+		if err := b.Set(keys.Names(u.tenant, u.partition, first), encodeNames(run), nil); err != nil {
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // encodeNames writes a count, the sizes, and the names end to end.

@@ -36,6 +36,7 @@ const (
 	ReasonUserTooLong    = "user_too_long"
 	ReasonIDTooLong      = "id_too_long"
 	ReasonDuplicateField = "duplicate_field"
+	ReasonUserErased     = "user_erased"
 )
 
 // Verdict is what became of one event.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"cairn/engine/keys"
 )
 
@@ -17,9 +19,12 @@ type view struct {
 	spans       []*span // by from, then to
 	settings    *settings
 	users       uint32 // highest user number
-	received    int64  // newest arrival
-	sequence    uint64 // newest frame
-	links       *linkView // nil: there never was a link
+	// hidden are users whose rows are left out of everything, though segments and frames have them: they
+	// were erased. nil if there are none.
+	hidden   *roaring.Bitmap
+	received int64     // newest arrival
+	sequence uint64    // newest frame
+	links    *linkView // nil: there never was a link
 }
 
 // span is what a view holds of the events in [from, to): a day, or a wider partition of days with few

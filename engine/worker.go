@@ -31,10 +31,12 @@ type worker struct {
 	merge         chan struct{} // there is something to merge
 	failed        atomic.Pointer[failure]
 	lastRetention atomic.Int64
+	lastPurge     atomic.Int64
 
 	mu struct {
 		sync.Mutex
 		touched  map[*Tenant]struct{} // sealed since they were last looked at for merging
+		erasing  map[*Tenant]struct{} // with erasures that are not complete
 		failures [2]*failure          // the latest of sealing and of merging; nil: it has succeeded since
 	}
 }
@@ -55,6 +57,9 @@ func startWorker(db *DB) *worker {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &worker{db: db, stop: stop, wake: make(chan struct{}, 1), merge: make(chan struct{}, 1)}
 	w.mu.touched = make(map[*Tenant]struct{})
+	for _, t := range db.erasing {
+		w.noteErasure(t)
+	}
 	if db.opt.NoBackground {
 		return w
 	}
@@ -321,7 +326,7 @@ func (w *worker) mergeDue(ctx context.Context) error {
 			err = errors.Join(err, t.collect(ctx))
 		}
 	}
-	return err
+	return errors.Join(err, w.purgeDue(ctx))
 }
 
 // expireTenants drops days past retention of all tenants that have one. The caller holds merging.

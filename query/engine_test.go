@@ -103,6 +103,20 @@ func (e *onEngine) append(events []event.Event) error {
 	return nil
 }
 
+func (e *onEngine) Link(t testing.TB, links []engine.Link) {
+	if err := e.link(links); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (e *onEngine) link(links []engine.Link) error {
+	tenant, err := e.db.Tenant(engineTenant)
+	if err == nil {
+		_, err = tenant.Link(context.Background(), links)
+	}
+	return err
+}
+
 func (e *onEngine) Query(text string, env reference.Env) (*result.Table, error) {
 	tenant, err := e.db.Tenant(engineTenant)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/query"
 	"cairn/query/exec"
@@ -17,12 +18,19 @@ import (
 type inMemory struct {
 	layout query.MemoryOptions
 	opt    query.Options
+	events []event.Event
 	source query.Source
 }
 
 func (m *inMemory) Load(t testing.TB, events []event.Event) {
+	m.events, m.layout.Links = events, nil
+	m.Link(t, nil)
+}
+
+func (m *inMemory) Link(t testing.TB, links []engine.Link) {
+	m.layout.Links = append(m.layout.Links, links...)
 	var err error
-	if m.source, err = query.MemoryWith(events, m.layout); err != nil {
+	if m.source, err = query.MemoryWith(m.events, m.layout); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"cairn/engine"
 	"cairn/engine/column"
 	"cairn/engine/event"
 	"cairn/engine/segment"
@@ -22,6 +23,8 @@ type MemoryOptions struct {
 	BlockRows int
 	// Hot keeps segments unencoded.
 	Hot bool
+	// Links are identity links; illegal ones are passed over.
+	Links []engine.Link
 }
 
 // Memory makes a Source of events in memory.
@@ -29,6 +32,30 @@ func Memory(events []event.Event) (Source, error) { return MemoryWith(events, Me
 
 // MemoryWith is Memory with options.
 func MemoryWith(events []event.Event, opt MemoryOptions) (Source, error) {
+	m, err := layOut(events, opt)
+	if err != nil || len(opt.Links) == 0 {
+		return m, err
+	}
+	links := slices.DeleteFunc(slices.Clone(opt.Links), func(l engine.Link) bool {
+		return engine.IllegalID(l.User) || engine.IllegalID(l.ID)
+	})
+	canonical := engine.ResolveLinks(links)
+	moved := slices.Clone(events)
+	for i := range moved {
+		if name, ok := canonical[moved[i].User]; ok {
+			moved[i].User = name
+		}
+	}
+	linked, err := layOut(moved, opt)
+	if err != nil {
+		return nil, err
+	}
+	linked.canonical, linked.raw = canonical, m
+	return linked, nil
+}
+
+// layOut makes segments of events.
+func layOut(events []event.Event, opt MemoryOptions) (*memory, error) {
 	m := &memory{location: opt.Location, week: opt.WeekStart, ids: map[string]uint32{}, names: []string{""}}
 	if m.location == nil {
 		m.location = time.UTC
@@ -70,6 +97,25 @@ type memory struct {
 	readers  []*segment.Reader
 	ids      map[string]uint32
 	names    []string // by dense id
+
+	canonical map[string]string // the users that ids stand for
+	raw       *memory           // the same with ids as they were sent; nil: nothing is linked
+}
+
+// Raw returns the source with users as they were sent.
+func (m *memory) Raw() *memory {
+	if m.raw != nil {
+		return m.raw
+	}
+	return m
+}
+
+// Canonical returns the user whom an id stands for.
+func (m *memory) Canonical(id string) (string, error) {
+	if name, ok := m.canonical[id]; ok {
+		return name, nil
+	}
+	return id, nil
 }
 
 func (m *memory) add(b *column.Batch, opt MemoryOptions) error {
@@ -103,8 +149,9 @@ func (m *memory) Segments(context.Context, event.TimeRange) ([]*segment.Reader, 
 
 // UserID implements Source.
 func (m *memory) UserID(name string) (uint32, bool, error) {
+	name, err := m.Canonical(name)
 	id, ok := m.ids[name]
-	return id, ok, nil
+	return id, ok, err
 }
 
 // UserNames implements Source.

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"cairn/engine"
 	"cairn/engine/event"
 	"cairn/engine/segment"
 	"cairn/query/exec"
@@ -24,7 +25,13 @@ import (
 )
 
 // Source is one snapshot of one tenant's events; *engine.Snapshot is one. It is safe for concurrent
-// use, and gives the same answers for as long as it is used.
+// use, and gives the same answers for as long as it is used. Its users are canonical; one that knows of
+// identity links also has the methods
+//
+//	Canonical(id string) (string, error) // the user whom an id stands for
+//	Raw() S                              // the same events, users as they were sent; S is a Source
+//
+// where S is *engine.Snapshot or what Memory makes.
 type Source interface {
 	exec.Source
 	// Location and WeekStart are the tenant's, for queries that set no others.
@@ -76,6 +83,9 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 		return nil, err
 	}
 	set := &r.query.Settings
+	if err := r.identity(); err != nil {
+		return nil, err
+	}
 	location, week := src.Location(), src.WeekStart()
 	if opt.Location != nil {
 		location = opt.Location
@@ -93,6 +103,25 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 	r.now = opt.Now.UnixNano()
 	r.budget = exec.NewBudget(opt.MemoryBytes)
 	return r, nil
+}
+
+// identity takes users as the query wants them.
+func (r *run) identity() error {
+	if r.query.Settings.Identity == syntax.IdentityRaw {
+		switch src := r.src.(type) {
+		case interface{ Raw() *engine.Snapshot }:
+			r.src = src.Raw()
+		case interface{ Raw() *memory }:
+			r.src = src.Raw()
+		}
+		return nil
+	}
+	if src, ok := r.src.(interface {
+		Canonical(id string) (string, error)
+	}); ok {
+		return syntax.MapUsers(r.query, src.Canonical)
+	}
+	return nil
 }
 
 // deadline applies the timeout.

@@ -4,9 +4,10 @@
 // is named by its first instant in Unix nanoseconds with the sign bit flipped.
 //
 //	'a' meta      name                                              format, counters
+//	'e' erasure   tenant u32, kind u8, see ErasureKind               receipts, erased names, what is still hidden
 //	'g' garbage   segment u64                                       chunks to be removed
 //	'h' hot log   tenant u32, partition u16, day i64, sequence u64  frame
-//	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention
+//	'i' ids       tenant u32, partition u16, insert id              arrival, of ids of days past retention, in format 1
 //	'l' links     tenant u32, partition u16, sequence u64           one row of the log of identity links
 //	'm' manifest  tenant u32, partition u16, day i64, segment u64   summary and directory
 //	'n' names     tenant u32, partition u16, first user u32         names of consecutive users
@@ -44,6 +45,7 @@ type Segment uint64
 // Spaces are the first bytes of keys.
 const (
 	SpaceMeta     = 'a'
+	SpaceErasure  = 'e'
 	SpaceGarbage  = 'g'
 	SpaceHot      = 'h'
 	SpaceID       = 'i'
@@ -314,6 +316,10 @@ func Format(key []byte) string {
 	case SpaceLink:
 		if t, p, sequence, err := ParseLink(key); err == nil {
 			return fmt.Sprintf("link tenant=%d partition=%d sequence=%d", t, p, sequence)
+		}
+	case SpaceErasure:
+		if k, err := ParseErasure(key); err == nil {
+			return k.String()
 		}
 	case SpaceUser, SpaceExpired, SpaceID:
 		if len(key) >= 7 {

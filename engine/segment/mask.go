@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"slices"
 	"sync"
 
 	"cairn/engine/event"
@@ -67,12 +68,17 @@ func (r *Reader) findHidden() (*roaring.Bitmap, error) {
 	var rows *roaring.Bitmap
 	it := r.mask.users.Iterator()
 	for i := 0; i < len(runs.users) && it.HasNext(); {
-		switch user := it.PeekNext(); {
-		case runs.users[i] < user:
-			i++
-		case runs.users[i] > user:
-			it.AdvanceIfNeeded(runs.users[i])
-		default:
+		if it.AdvanceIfNeeded(runs.users[i]); !it.HasNext() {
+			break
+		}
+		user := it.PeekNext()
+		step := 1 // the next run mostly, where many are hidden
+		for i+step < len(runs.users) && runs.users[i+step] <= user {
+			i += step
+			step *= 2
+		}
+		skip, found := slices.BinarySearch(runs.users[i:min(i+step, len(runs.users))], user)
+		if i += skip; found {
 			if rows == nil {
 				rows = roaring.New()
 			}

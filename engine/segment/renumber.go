@@ -1,7 +1,6 @@
 package segment
 
 import (
-
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
