@@ -29,12 +29,15 @@ type modelTenant struct {
 	*enginetest.Model
 	retention int
 	expired   map[string]map[string]bool // users by event name, of dropped days
+	erased    []engine.Erasure
+	blocked   map[string]bool
 }
 
 // openSnapshot is a snapshot with what it must show as long as it is open.
 type openSnapshot struct {
-	snap *engine.Snapshot
-	want []string
+	tenant string
+	snap   *engine.Snapshot
+	want   []event.Event
 }
 
 func (m *machine) tenant(t *rapid.T) (*modelTenant, *engine.Tenant) {
@@ -44,7 +47,7 @@ func (m *machine) tenant(t *rapid.T) (*modelTenant, *engine.Tenant) {
 		t.Fatal(err)
 	}
 	if m.tenants[name] == nil {
-		m.tenants[name] = &modelTenant{Model: enginetest.NewModel(), expired: map[string]map[string]bool{}}
+		m.tenants[name] = &modelTenant{Model: enginetest.NewModel(), expired: map[string]map[string]bool{}, blocked: map[string]bool{}}
 	}
 	return m.tenants[name], a
 }
@@ -78,13 +81,19 @@ func (m *machine) appendEvents(t *rapid.T) {
 	model, a := m.tenant(t)
 	events := m.gen.Events(rapid.SampledFrom([]int{1, 3, 40, 300}).Draw(t, "events"), m.clock.Now())
 	cutoff := model.cutoff(m.clock.Now())
-	kept := slices.DeleteFunc(slices.Clone(events), func(e event.Event) bool { return e.Time < cutoff })
+	kept := slices.DeleteFunc(slices.Clone(events), func(e event.Event) bool { return e.Time < cutoff || model.blocked[e.User] })
 	want := model.Append(kept, m.clock.Now())
 	verdicts, err := a.Append(ctx, events)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range verdicts {
+		if model.blocked[events[i].User] {
+			if v.Reason != engine.ReasonUserErased {
+				t.Fatalf("event %d: %+v, wanted user erased", i, v)
+			}
+			continue
+		}
 		if events[i].Time < cutoff {
 			if v.Reason != engine.ReasonTimeTooOld {
 				t.Fatalf("event %d: %+v, wanted too old", i, v)
@@ -95,6 +104,68 @@ func (m *machine) appendEvents(t *rapid.T) {
 			t.Fatalf("event %d %s: %+v, want %v", i, enginetest.Text(&events[i]), v, want[0])
 		}
 		want = want[1:]
+	}
+}
+
+// erase erases a user, who may be one that nobody has seen.
+func (m *machine) erase(t *rapid.T) {
+	model, a := m.tenant(t)
+	user := fmt.Sprintf("user-%d", rapid.IntRange(0, m.gen.Users).Draw(t, "user"))
+	events, days := 0, map[int64]bool{}
+	for _, e := range model.Events {
+		if e.User == user {
+			events++
+			days[e.Time/int64(24*time.Hour)] = true
+		}
+	}
+	opt := engine.EraseOptions{User: user, Block: rapid.IntRange(0, 3).Draw(t, "block") == 0}
+	e, err := a.Erase(ctx, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.Number != uint64(len(model.erased))+1 || e.Events != int64(events) || e.Days != len(days) || e.State != engine.ErasureHidden {
+		t.Fatalf("receipt %+v of %d events of %d days", e, events, len(days))
+	}
+	model.erased = append(model.erased, *e)
+	model.blocked[user] = model.blocked[user] || opt.Block
+	model.Events = slices.DeleteFunc(model.Events, func(e event.Event) bool { return e.User == user })
+	for _, users := range model.expired {
+		delete(users, user)
+	}
+	for _, s := range m.open {
+		for i := range s.want {
+			if s.tenant == a.Name() && s.want[i].User == user {
+				s.want[i].User = "" // who he was nobody knows
+			}
+		}
+	}
+}
+
+// checkReceipts compares the receipts with those that were given. Settled says that all are complete.
+func (m *machine) checkReceipts(t *rapid.T, settled bool) {
+	for name, model := range m.tenants {
+		a, err := m.db.Tenant(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		receipts, err := a.Erasures()
+		if err != nil || len(receipts) != len(model.erased) {
+			t.Fatalf("%d receipts, want %d: %v", len(receipts), len(model.erased), err)
+		}
+		for i, r := range receipts {
+			if settled && r.State != engine.ErasureErased {
+				t.Fatalf("an erasure is not complete: %+v", r)
+			}
+			want := model.erased[i]
+			if want.State == engine.ErasureErased && want != r {
+				t.Fatalf("receipt %+v was %+v", r, want)
+			}
+			model.erased[i] = r
+			r.State, r.Erased = want.State, want.Erased
+			if r != want {
+				t.Fatalf("receipt %+v was %+v", r, want)
+			}
+		}
 	}
 }
 
@@ -129,7 +200,7 @@ func (m *machine) closeSnapshots(t *rapid.T) {
 		if err != nil {
 			t.Fatalf("old snapshot: %v", err)
 		}
-		if !slices.Equal(enginetest.Texts(got), s.want) {
+		if !slices.Equal(enginetest.Texts(got), enginetest.Texts(s.want)) {
 			t.Fatalf("an old snapshot shows %d events, %d wanted", len(got), len(s.want))
 		}
 		s.snap.Close()
@@ -138,6 +209,7 @@ func (m *machine) closeSnapshots(t *rapid.T) {
 }
 
 func (m *machine) check(t *rapid.T) {
+	m.checkReceipts(t, false)
 	for name, model := range m.tenants {
 		a, err := m.db.Tenant(name)
 		if err != nil {
@@ -212,6 +284,7 @@ func TestModel(t *testing.T) {
 			"append":  m.appendEvents,
 			"append2": m.appendEvents,
 			"settle":  m.settle,
+			"erase":   m.erase,
 			"reopen":  m.reopen,
 			"check":   m.check,
 			"advance": func(t *rapid.T) {
@@ -228,7 +301,7 @@ func TestModel(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				m.open = append(m.open, openSnapshot{snap, enginetest.Texts(got)})
+				m.open = append(m.open, openSnapshot{a.Name(), snap, got})
 			},
 			"retention": func(t *rapid.T) {
 				model, a := m.tenant(t)
@@ -241,6 +314,9 @@ func TestModel(t *testing.T) {
 		m.settle(t)
 		m.check(t)
 		m.closeSnapshots(t)
+		m.settle(t) // snapshots kept files of erased users
+		m.check(t)
+		m.checkReceipts(t, true)
 		if _, err := m.db.Check(ctx); err != nil {
 			t.Fatal(err)
 		}
