@@ -3,9 +3,12 @@ package server
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"cairn/engine"
 	"cairn/query"
 	"cairn/query/result"
+	"cairn/query/result/parquet"
 	"cairn/server/api"
 )
 
@@ -22,8 +26,18 @@ func runQuery(r *request) error {
 	if err != nil {
 		return err
 	}
+	if !r.IsPost() {
+		same, err := r.unchanged(request, format)
+		if err != nil || same {
+			return err
+		}
+	}
+	if format == "ndjson" {
+		return r.streamQuery(request, format)
+	}
 	var table *result.Table
 	err = r.ask(request, func(ctx context.Context, src query.Source, opt query.Options) (err error) {
+		r.setTag(request, format, src.ID())
 		table, err = query.Run(ctx, src, request.Query, opt)
 		return err
 	})
@@ -33,41 +47,119 @@ func runQuery(r *request) error {
 	return r.writeTable(table, format)
 }
 
+// unchanged reports whether the client has the answer already, and then says so.
+func (r *request) unchanged(request *api.QueryRequest, format string) (bool, error) {
+	known := string(r.Request.Header.Peek("If-None-Match"))
+	if known == "" {
+		return false, nil
+	}
+	t, err := r.knownTenant()
+	if err != nil {
+		return false, err
+	}
+	snapshot := t.Snapshot()
+	id := snapshot.ID()
+	snapshot.Close()
+	if !slices.Contains(strings.Split(strings.ReplaceAll(known, " ", ""), ","), r.tag(request, format, id)) {
+		return false, nil
+	}
+	r.setTag(request, format, id)
+	return true, r.none(304)
+}
+
+// tagStep is how long an answer is good for by its ETag: the clock moves ranges such as last 7d, also
+// where no event arrives.
+const tagStep = time.Minute
+
+// tag names an answer: the state of the store, the question, and the minute.
+func (r *request) tag(request *api.QueryRequest, format, snapshot string) string {
+	hash := sha256.New()
+	now := r.s.opt.Now().Truncate(tagStep).Unix()
+	fmt.Fprintf(hash, "%q %q %q %d %+q", r.owner.name, snapshot, format, now, fmt.Sprint(*request))
+	return `W/"` + hex.EncodeToString(hash.Sum(nil)[:12]) + `"`
+}
+
+func (r *request) setTag(request *api.QueryRequest, format, snapshot string) {
+	if !r.IsPost() {
+		r.Response.Header.Set("ETag", r.tag(request, format, snapshot))
+		r.Response.Header.Set("Cache-Control", "private, no-cache")
+	}
+}
+
 // ask calls answer with a snapshot of the tenant and the options of the request, when its turn has
 // come and for no longer than the request and the server allow.
 func (r *request) ask(request *api.QueryRequest, answer func(context.Context, query.Source, query.Options) error) error {
+	q, err := r.begin(request)
+	if err != nil {
+		return err
+	}
+	defer q.release()
+	return q.ended(answer(q.ctx, q.snapshot, q.opt))
+}
+
+// question is a query that has its turn.
+type question struct {
+	s              *Server
+	id             string // of the request
+	tenant, text   string
+	ctx            context.Context
+	snapshot       *engine.Snapshot
+	opt            query.Options
+	started        time.Time
+	cancel         context.CancelCauseFunc
+	done, unlisted func()
+}
+
+// begin waits for the turn of a query. The caller calls release.
+func (r *request) begin(request *api.QueryRequest) (*question, error) {
 	t, err := r.knownTenant()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	limits := t.limits()
-	ctx, cancel := context.WithCancelCause(r.s.running)
-	defer cancel(nil)
-	done, err := r.s.turns.take(ctx, t.name, limits.Queries)
+	q := &question{s: r.s, id: r.id, tenant: t.name, text: request.Query}
+	q.ctx, q.cancel = context.WithCancelCause(r.s.running)
+	if q.done, err = r.s.turns.take(q.ctx, t.name, limits.Queries); err != nil {
+		q.cancel(nil)
+		return nil, err
+	}
+	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
+	q.snapshot, q.started = t.Snapshot(), time.Now()
+	if err = includes(q.snapshot, request); err == nil {
+		q.opt, err = queryOptions(request, q.snapshot, limits, r.s.opt.Now())
+	}
 	if err != nil {
-		return err
+		q.release()
+		return nil, err
 	}
-	defer done()
-	defer r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), cancel)()
-	snapshot := t.Snapshot()
-	defer snapshot.Close()
-	if err := includes(snapshot, request.After); err != nil {
-		return err
-	}
-	opt, err := queryOptions(request, snapshot, limits, r.s.opt.Now())
-	if err != nil {
-		return err
-	}
-	started := time.Now()
-	err = answer(ctx, snapshot, opt)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errCancelled) {
-		err = cause
-	}
-	r.s.metrics.query(t.name, time.Since(started), err)
-	if took := time.Since(started); r.s.opt.SlowQuery > 0 && took >= r.s.opt.SlowQuery {
-		r.s.opt.Logger.Info("slow query", "request", r.id, "tenant", t.name, "duration", took, "query", request.Query, "error", err)
+	return q, nil
+}
+
+// why is the error of a query, or why it was made to end.
+func (q *question) why(err error) error {
+	if cause := context.Cause(q.ctx); err != nil && errors.Is(cause, errCancelled) {
+		return cause
 	}
 	return err
+}
+
+// ended counts a query and logs it if it was slow; it returns why it ended.
+func (q *question) ended(err error) error {
+	err = q.why(err)
+	took := time.Since(q.started)
+	q.s.metrics.query(q.tenant, took, err)
+	if slow := q.s.opt.SlowQuery; slow > 0 && took >= slow {
+		q.s.opt.Logger.Info("slow query", "request", q.id, "tenant", q.tenant, "duration", took, "query", q.text, "error", err)
+	}
+	return err
+}
+
+// release gives back what the query holds, its turn last.
+func (q *question) release() {
+	q.snapshot.Close()
+	q.unlisted()
+	q.done()
+	q.cancel(nil)
 }
 
 // queryOptions turns the parameters of a request into options of the query.
@@ -78,6 +170,7 @@ func queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot, limits *api.Li
 		MemoryBytes: limits.QueryMemoryBytes,
 		Timeout:     queryTimeout(limits),
 		Limit:       int(limits.Rows),
+		RawLimit:    int(limits.EventRows),
 	}
 	var err error
 	if r.TZ != "" {
@@ -93,7 +186,7 @@ func queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot, limits *api.Li
 		opt.WeekStart = &day
 	}
 	if r.Limit > 0 {
-		opt.Limit = min(opt.Limit, r.Limit)
+		opt.Limit, opt.RawLimit = min(opt.Limit, r.Limit), min(opt.RawLimit, r.Limit)
 	}
 	if r.Timeout != "" {
 		asked, err := time.ParseDuration(r.Timeout)
@@ -144,6 +237,7 @@ func queryRequest(r *request) (*api.QueryRequest, string, error) {
 		{"format", &request.Format},
 		{"timeout", &request.Timeout},
 		{"after", &request.After},
+		{"snapshot", &request.Snapshot},
 	} {
 		if args.Has(p.name) {
 			*p.to = string(args.Peek(p.name))
@@ -185,33 +279,37 @@ func watermark(sequence uint64) string {
 	return "0:" + strconv.FormatUint(sequence, 10)
 }
 
-// includes checks that the snapshot has what a watermark names. Whatever has been acknowledged here is
-// in every later snapshot, so there is nothing to wait for: a watermark ahead of us is not one of ours.
-func includes(snapshot *engine.Snapshot, after string) error {
-	if after == "" {
-		return nil
+// includes checks that the snapshot has what a watermark names, and is the one that the request wants.
+// Whatever has been acknowledged here is in every later snapshot, so there is nothing to wait for: a
+// watermark ahead of us is not one of ours. Older snapshots are not kept.
+func includes(snapshot *engine.Snapshot, r *api.QueryRequest) error {
+	if r.After != "" {
+		number, ok := strings.CutPrefix(r.After, "0:")
+		sequence, err := strconv.ParseUint(number, 10, 64)
+		if !ok || err != nil || sequence > snapshot.Sequence() {
+			return badParameter("after", r.After, "a watermark from an answer of this server")
+		}
 	}
-	number, ok := strings.CutPrefix(after, "0:")
-	sequence, err := strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil || sequence > snapshot.Sequence() {
-		return badParameter("after", after, "a watermark from an answer of this server")
+	if r.Snapshot != "" && r.Snapshot != snapshot.ID() {
+		return &api.Error{Code: api.CodeSnapshotGone, Message: fmt.Sprintf("the snapshot %.100q is gone: events have arrived, or been merged, since", r.Snapshot)}
 	}
 	return nil
 }
 
 // The formats of an answer and their content types.
 var formats = map[string]string{
-	"json":   "application/json",
-	"ndjson": "application/x-ndjson",
-	"csv":    "text/csv; charset=utf-8",
-	"text":   "text/plain; charset=utf-8",
+	"json":    "application/json",
+	"ndjson":  "application/x-ndjson",
+	"csv":     "text/csv; charset=utf-8",
+	"text":    "text/plain; charset=utf-8",
+	"parquet": parquet.MIMEType,
 }
 
 // formatOf is the format asked for by name or, without one, by the Accept header.
 func formatOf(name, accept string) (string, error) {
 	if name != "" {
 		if _, ok := formats[name]; !ok {
-			return "", badParameter("format", name, "json, ndjson, csv or text")
+			return "", badParameter("format", name, "json, ndjson, csv, parquet or text")
 		}
 		return name, nil
 	}
@@ -226,6 +324,8 @@ func formatOf(name, accept string) (string, error) {
 			return "text", nil
 		case "application/json":
 			return "json", nil
+		case parquet.MIMEType:
+			return "parquet", nil
 		}
 	}
 	return "json", nil
@@ -242,6 +342,12 @@ func (r *request) writeTable(t *result.Table, format string) error {
 	case "csv":
 		r.Response.Header.SetBytesV("Cairn-Meta", result.AppendMeta(nil, &t.Meta))
 		body = result.AppendCSV(nil, t)
+	case "parquet":
+		var file bytes.Buffer
+		if err := parquet.Write(&file, t); err != nil {
+			return fmt.Errorf("write parquet: %w", err)
+		}
+		body = file.Bytes()
 	default:
 		body = result.AppendText(nil, t, result.TextOptions{})
 	}

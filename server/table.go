@@ -29,7 +29,7 @@ type paramDoc struct {
 var tenantParam = paramDoc{name: "tenant", about: "whose data, for the operator's token; a tenant's own token need not say"}
 
 // formatParam asks for a format of an answer.
-var formatParam = paramDoc{name: "format", about: "json, ndjson, csv or text; the header Accept says the same"}
+var formatParam = paramDoc{name: "format", about: "json, ndjson, csv, parquet or text; the header Accept says the same"}
 
 // The parameters of queries, which stand for the members of api.QueryRequest.
 var queryParams = []paramDoc{
@@ -44,6 +44,7 @@ var queryParams = []paramDoc{
 	{name: "limit", about: "rows at most"},
 	{name: "timeout", about: "such as 5s; it can only lower the tenant's limit"},
 	{name: "after", about: "a watermark: the answer includes what it names"},
+	{name: "snapshot", about: "the state of the store to be read, as an answer's meta has it; 410 when it is gone"},
 }
 
 // routes is every route of Cairn's own, the table that the router and /openapi.json are made from.
@@ -77,7 +78,7 @@ func queryRoutes(add func(route)) {
 	queryDoc := routeDoc{
 		group: "queries", summary: "Answer a question.", params: queryParams,
 		body: api.QueryRequest{}, bodyTypes: []string{"text/plain"},
-		answer: api.QueryAnswer{}, answerTypes: []string{"application/x-ndjson", "text/csv", "text/plain"},
+		answer: api.QueryAnswer{}, answerTypes: []string{"application/x-ndjson", "text/csv", "application/vnd.apache.parquet", "text/plain"},
 	}
 	explainDoc := routeDoc{
 		group: "queries", summary: "Tell what a query would read, without running it.", params: queryParams,
@@ -126,7 +127,7 @@ func documentRoutes(add func(route)) {
 	}})
 	add(route{method: get, path: "/v1/lookups/{table}", scope: access.Query, answer: getLookup, doc: routeDoc{
 		group: "side tables", summary: "The rows of a side table.", params: []paramDoc{formatParam},
-		answer: api.LookupAnswer{}, answerTypes: []string{"application/x-ndjson", "text/csv", "text/plain"},
+		answer: api.LookupAnswer{}, answerTypes: []string{"application/x-ndjson", "text/csv", "application/vnd.apache.parquet", "text/plain"},
 	}})
 	add(route{method: remove, path: "/v1/lookups/{table}", scope: access.Admin, answer: deleteLookup, doc: routeDoc{
 		group: "side tables", summary: "Delete a side table.", status: 204,

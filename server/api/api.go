@@ -48,10 +48,12 @@ type QueryRequest struct {
 	On      string `json:"on,omitempty"` // one day, in place of From and To
 	TZ      string `json:"tz,omitempty"` // IANA zone, such as Asia/Shanghai
 	Week    string `json:"week,omitempty"`
-	Format  string `json:"format,omitempty"`  // json, ndjson, csv or text; else the Accept header says
+	Format  string `json:"format,omitempty"`  // json, ndjson, csv, parquet or text; else the Accept header says
 	Limit   int    `json:"limit,omitempty"`   // rows at most
 	Timeout string `json:"timeout,omitempty"` // such as 5s; only ever lowers the server's
 	After   string `json:"after,omitempty"`   // a watermark: the answer includes what it names
+	// Snapshot names the state of the store that is to be read, as meta has it; it may be gone.
+	Snapshot string `json:"snapshot,omitempty"`
 }
 
 // HealthAnswer answers GET /healthz.
