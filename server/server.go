@@ -105,6 +105,7 @@ type Server struct {
 	tokens   *access.Table
 	tenants  *tenants
 	router   *router
+	openAPI  func() []byte // the document, made when it is asked for
 	public   *fasthttp.Server
 	admin    *fasthttp.Server
 	inFlight budget
@@ -141,6 +142,7 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 	}
 	s.metrics = newMetrics(s)
 	s.router = newRouter(routes())
+	s.openAPI = sync.OnceValue(func() []byte { return openAPI(s.router.all) })
 	var prefix [3]byte
 	_, _ = rand.Read(prefix[:])
 	s.idPrefix = hex.EncodeToString(prefix[:]) + "-"

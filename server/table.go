@@ -14,9 +14,18 @@ type routeDoc struct {
 	params         []paramDoc
 	body           any
 	bodyTypes      []string // of a body that is not JSON, or not only
+	headers        []paramDoc
 	answer         any
 	answerTypes    []string // of an answer that is not JSON, or not only
 	status         int      // of a success; 200
+	also           []alsoDoc
+}
+
+// alsoDoc is an answer that is neither the success nor an api.ErrorAnswer.
+type alsoDoc struct {
+	status int
+	about  string
+	answer any // nil: it has no body
 }
 
 // paramDoc describes a parameter of the address.
@@ -24,9 +33,6 @@ type paramDoc struct {
 	name, about string
 	required    bool
 }
-
-// tenantParam is a parameter of every route of tenants.
-var tenantParam = paramDoc{name: "tenant", about: "whose data, for the operator's token; a tenant's own token need not say"}
 
 // formatParam asks for a format of an answer.
 var formatParam = paramDoc{name: "format", about: "json, ndjson, csv, parquet or text; the header Accept says the same"}
@@ -53,6 +59,7 @@ func routes() []*route {
 	add := func(r route) { out = append(out, &r) }
 	eventRoutes(add)
 	queryRoutes(add)
+	schemaRoutes(add)
 	documentRoutes(add)
 	personRoutes(add)
 	tenantRoutes(add)
@@ -63,9 +70,14 @@ func routes() []*route {
 func eventRoutes(add func(route)) {
 	add(route{method: post, path: "/v1/events", scope: access.Ingest, browser: true, answer: postEvents, doc: routeDoc{
 		group: "events", summary: "Store events; the answer comes when they are on disk.",
-		params:    []paramDoc{{name: "verdicts", about: "all lists every event; without it those that are not ok"}},
+		params: []paramDoc{{name: "verdicts", about: "all lists every event; without it those that are not ok"}},
+		headers: []paramDoc{
+			{name: "Cairn-Sent-At", about: "the client's clock when it sends, by which times are corrected"},
+			{name: "Cairn-Batch-Id", about: "gives events without an id one, so that the same request can be sent again"},
+		},
 		bodyTypes: []string{"application/x-ndjson", "application/json"},
 		answer:    api.EventsAnswer{},
+		also:      []alsoDoc{{422, "No event was stored.", api.EventsAnswer{}}},
 	}})
 	add(route{method: get, path: "/v1/rejects", scope: access.Query, answer: getRejects, doc: routeDoc{
 		group: "events", summary: "The latest events that were rejected, the newest first.",
@@ -89,6 +101,8 @@ func queryRoutes(add func(route)) {
 		withoutBody := func(d routeDoc) routeDoc {
 			if method == get {
 				d.body, d.bodyTypes = nil, nil
+				d.headers = []paramDoc{{name: "If-None-Match", about: "the ETag of an answer: 304 says that it is good still"}}
+				d.also = []alsoDoc{{304, "The answer of that ETag is good still.", nil}}
 			}
 			return d
 		}
@@ -116,6 +130,30 @@ func queryRoutes(add func(route)) {
 	}})
 }
 
+func schemaRoutes(add func(route)) {
+	params := func(more ...paramDoc) []paramDoc {
+		return append(more,
+			paramDoc{name: "from", about: "the beginning of the time of the events that count, as in queries; all without it"},
+			paramDoc{name: "to", about: "its end, which is not in it"},
+			paramDoc{name: "tz", about: "the zone that from and to are read in; the tenant's without it"},
+			paramDoc{name: "limit", about: "at most; 100, up to 10000"},
+		)
+	}
+	prefix := paramDoc{name: "prefix", about: "what names begin with"}
+	cursor := paramDoc{name: "cursor", about: "that of the page before"}
+	name := paramDoc{name: "event", about: "lets only events of that name count"}
+	add(route{method: get, path: "/v1/schema/events", scope: access.Query, answer: schemaEvents, doc: routeDoc{
+		group: "schema", summary: "The names of events.", params: params(prefix, cursor), answer: api.SchemaEvents{},
+	}})
+	add(route{method: get, path: "/v1/schema/fields", scope: access.Query, answer: schemaFields, doc: routeDoc{
+		group: "schema", summary: "The fields of events, with their types.", params: params(prefix, cursor, name), answer: api.SchemaFields{},
+	}})
+	add(route{method: get, path: "/v1/schema/values", scope: access.Query, answer: schemaValues, doc: routeDoc{
+		group: "schema", summary: "The most frequent values of a field, the most frequent first.", answer: api.SchemaValues{},
+		params: params(paramDoc{name: "field", about: "whose values", required: true}, name),
+	}})
+}
+
 func documentRoutes(add func(route)) {
 	add(route{method: get, path: "/v1/lookups", scope: access.Query, answer: listLookups, doc: routeDoc{
 		group: "side tables", summary: "The tenant's side tables.", answer: api.LookupsAnswer{},
@@ -135,15 +173,31 @@ func documentRoutes(add func(route)) {
 }
 
 func personRoutes(add func(route)) {
+	sentAt := []paramDoc{{name: "Cairn-Sent-At", about: "the client's clock when it sends, by which the time is corrected"}}
+	refused := []alsoDoc{{422, "It was not stored; the verdict says why.", api.Verdict{}}}
 	add(route{method: post, path: "/v1/identify", scope: access.Ingest, browser: true, answer: postIdentify, doc: routeDoc{
 		group: "users", summary: "Say that an anonymous id is a user, and what is known of the user.",
-		body: api.IdentifyRequest{}, answer: api.Verdict{},
+		body: api.IdentifyRequest{}, answer: api.Verdict{}, headers: sentAt, also: refused,
 	}})
 	add(route{method: post, path: "/v1/alias", scope: access.Ingest, browser: true, answer: postAlias, doc: routeDoc{
-		group: "users", summary: "Say that a user has another id.", body: api.AliasRequest{}, answer: api.Verdict{},
+		group: "users", summary: "Say that a user has another id.", body: api.AliasRequest{}, answer: api.Verdict{}, headers: sentAt, also: refused,
 	}})
 	add(route{method: remove, path: "/v1/links/{user}/{id}", scope: access.Admin, answer: deleteLink, doc: routeDoc{
 		group: "users", summary: "Take a link of two ids back: the past is as if it had never been.", status: 204,
+	}})
+	add(route{method: remove, path: "/v1/users/{id}", scope: access.Admin, answer: deleteUser, doc: routeDoc{
+		group: "users", summary: "Erase a user: no query sees him when the answer comes, and no file a little later.",
+		params: []paramDoc{
+			{name: "links", about: "1 also erases the ids that are linked to him"},
+			{name: "block", about: "1 refuses later events of his"},
+		},
+		answer: api.Erasure{}, status: 202,
+	}})
+	add(route{method: get, path: "/v1/erasures", scope: access.Admin, answer: listErasures, doc: routeDoc{
+		group: "users", summary: "The receipts of erasures, the oldest first.", answer: api.ErasuresAnswer{},
+	}})
+	add(route{method: get, path: "/v1/erasures/{n}", scope: access.Admin, answer: getErasure, doc: routeDoc{
+		group: "users", summary: "The receipt of an erasure.", answer: api.Erasure{},
 	}})
 }
 
@@ -188,6 +242,7 @@ func operationRoutes(add func(route)) {
 	for _, path := range []string{"/readyz", "/_readiness"} {
 		add(route{method: get, path: path, answer: getReady, doc: routeDoc{
 			group: "operation", summary: "Whether requests should be sent here: 503 while it is starting or stopping.", answer: api.ReadyAnswer{},
+			also: []alsoDoc{{503, "Not now.", api.ReadyAnswer{}}},
 		}})
 	}
 	add(route{method: get, path: "/metrics", adminOn: true, answer: getMetrics, doc: routeDoc{
