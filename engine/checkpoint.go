@@ -32,3 +32,7 @@ func (db *DB) Checkpoint(dir string) error {
 	}
 	return nil
 }
+
+// Sequence is that of the newest frame of any tenant; see Result.Sequence. A checkpoint made afterwards has
+// all frames up to it.
+func (db *DB) Sequence() uint64 { return db.sequence.Load() }

@@ -11,16 +11,9 @@ func (db *DB) Pressure() float64 {
 	return float64(hot) / float64(2*db.opt.HotBytes)
 }
 
-// Ready reports whether tenants that hold unsealed events have been loaded: the first append or
-// query of one that has not waits while its hot log is read.
-func (db *DB) Ready() bool {
-	for _, t := range db.hotTenants() {
-		if !t.load.done.Load() {
-			return false
-		}
-	}
-	return true
-}
+// Err returns why the store takes no more writes: ErrFailed after one whose outcome is unknown, ErrClosed;
+// nil as long as it does.
+func (db *DB) Err() error { return db.store.err() }
 
 // Warm loads the tenants that have unsealed events, so that their first requests need not wait. A tenant
 // that cannot be loaded is left alone: its requests say why.

@@ -59,6 +59,10 @@ func pebbleOptions(o Options, cache *pebble.Cache, s *store) *pebble.Options {
 				s.backgroundError(nil)
 			}
 		},
+		// Pebble would end the process. Whoever reads gets the error, and the rest goes on.
+		DataCorruption: func(i pebble.DataCorruptionInfo) {
+			o.Logger.Error("corrupt file", "path", i.Path, "details", fmt.Sprint(i.Details))
+		},
 		WriteStallBegin: func(i pebble.WriteStallBeginInfo) {
 			s.stalled.Store(true)
 			o.Logger.Warn("store write stall", "reason", i.Reason)

@@ -26,13 +26,14 @@ const (
 const smallBodyMax = 1 << 20
 
 const (
-	// bodyRate is the slowest that a body may come, in bytes a second, once bodyGrace is over: a
+	// bodyRate is the slowest that a body may come, in bytes a second, once Options.BodyGrace is over: a
 	// client that sends a byte now and then cannot keep a connection and a buffer for long.
-	bodyRate  = 16 << 10
-	bodyGrace = 20 * time.Second
+	bodyRate = 16 << 10
 	// pieceMax is how much of a body is read, and memory taken for it, at once: what a header claims
 	// is not believed before it has come.
 	pieceMax = 1 << 20
+	// prefetched is how much of a body fasthttp reads with the header.
+	prefetched = 8 << 10
 	// keptMax is the size up to which a buffer is used again.
 	keptMax = 1 << 20
 )
@@ -88,9 +89,9 @@ func (r *request) readStream(declared, limit int64) error {
 			leased = have + want
 		}
 		r.body.grow(int(want))
-		if have > 8<<10 || declared < 0 { // what came with the header is there already
+		if have >= prefetched || declared < 0 { // what came with the header is there already
 			limited = true
-			deadline := started.Add(bodyGrace + time.Duration(have)*time.Second/bodyRate)
+			deadline := started.Add(r.s.opt.BodyGrace + time.Duration(have)*time.Second/bodyRate)
 			if err := r.SetReadDeadline(deadline); err != nil {
 				return err
 			}

@@ -114,7 +114,7 @@ func (r *request) admit(t *tenant, events int) error {
 	if err := r.lease.assign(&t.inFlight, t.limits().InFlightBytes); err != nil {
 		return err
 	}
-	if r.s.db.Pressure() >= pressureMax {
+	if r.s.pressure() >= pressureMax {
 		return overloaded("the store is behind with its work")
 	}
 	if wait, ok := t.rate.take(events, t.limits().EventsPerSecond, r.s.opt.Now()); !ok {

@@ -22,7 +22,7 @@ type metrics struct {
 	// counters of events by tenant, protocol, verdict and reason, and so on: looked up without making
 	// the name's text anew.
 	eventCounters map[eventLabels]*vm.Counter
-	durations     map[routeLabels]*vm.Summary
+	durations     map[routeLabels]*vm.PrometheusHistogram
 }
 
 type eventLabels struct{ tenant, protocol, verdict, reason string }
@@ -33,7 +33,7 @@ type routeLabels struct {
 }
 
 func newMetrics(s *Server) *metrics {
-	m := &metrics{set: vm.NewSet(), eventCounters: make(map[eventLabels]*vm.Counter), durations: make(map[routeLabels]*vm.Summary)}
+	m := &metrics{set: vm.NewSet(), eventCounters: make(map[eventLabels]*vm.Counter), durations: make(map[routeLabels]*vm.PrometheusHistogram)}
 	m.panics = m.set.NewCounter("cairn_panics_total")
 	gauge := func(name string, value func() float64) { m.set.NewGauge(name, value) }
 	gauge("cairn_in_flight_bytes", func() float64 { return float64(s.inFlight.used.Load()) })
@@ -90,7 +90,7 @@ func (m *metrics) request(r *request, took time.Duration) {
 	d := m.durations[labels]
 	m.mu.RUnlock()
 	if d == nil {
-		d = m.set.GetOrCreateSummary("cairn_request_seconds" + labelText("route", labels.route, "status", strconv.Itoa(labels.status)))
+		d = m.set.GetOrCreatePrometheusHistogram("cairn_request_seconds" + labelText("route", labels.route, "status", strconv.Itoa(labels.status)))
 		m.mu.Lock()
 		m.durations[labels] = d
 		m.mu.Unlock()
@@ -100,7 +100,7 @@ func (m *metrics) request(r *request, took time.Duration) {
 
 // query counts a query of a tenant.
 func (m *metrics) query(tenant string, took time.Duration, err error) {
-	m.set.GetOrCreateHistogram("cairn_query_seconds" + labelText("tenant", tenant)).Update(took.Seconds())
+	m.set.GetOrCreatePrometheusHistogram("cairn_query_seconds" + labelText("tenant", tenant)).Update(took.Seconds())
 	if err != nil {
 		m.set.GetOrCreateCounter("cairn_query_errors_total" + labelText("tenant", tenant)).Inc()
 	}
@@ -179,13 +179,16 @@ func getMetrics(r *request) error {
 func getHealth(r *request) error { return r.json(200, api.HealthAnswer{Status: "ok"}) }
 
 // getReady tells a load balancer whether to send requests: not while the hot log is being read, and no
-// longer once the server is stopping.
+// longer once the server is stopping, or its log could not be written.
 func getReady(r *request) error {
 	switch {
 	case r.s.stopping.Load():
 		return r.json(503, api.ReadyAnswer{Reason: "stopping"})
 	case r.s.starting.Load():
 		return r.json(503, api.ReadyAnswer{Reason: "recovering"})
+	}
+	if err := r.s.db.Err(); err != nil { // reading goes on, but a restart is needed
+		return r.json(503, api.ReadyAnswer{Reason: "store failed"})
 	}
 	return r.json(200, api.ReadyAnswer{Ready: true})
 }

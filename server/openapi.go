@@ -157,7 +157,7 @@ func content(value any, types []string, schemas *schemaSet) object {
 	out := object{}
 	for _, name := range types {
 		out[name] = object{"schema": object{"type": "string"}}
-		if name == "application/octet-stream" || name == "application/vnd.apache.parquet" {
+		if name == "application/octet-stream" || name == "application/x-tar" || name == "application/vnd.apache.parquet" {
 			out[name] = object{"schema": object{"type": "string", "format": "binary"}}
 		}
 		if name == "application/json" && value == nil {

@@ -50,7 +50,8 @@ type Options struct {
 	QueriesWaiting int           // of one tenant; 64. More answers 429
 	QueryWait      time.Duration // at most, for a turn; 10 s
 	HeaderTimeout  time.Duration // for the header of a request; 20 s
-	WriteTimeout   time.Duration // for an answer, from its first byte; 120 s
+	BodyGrace      time.Duration // for the beginning of a body, which then has to come at 16 KiB/s; 20 s
+	WriteTimeout   time.Duration // for an answer, or a piece of 64 KiB of one that is streamed; 120 s
 	IdleTimeout    time.Duration // between requests of a connection; 120 s
 	Connections    int           // at once; 2,048
 	ConnectionsIP  int           // at once from one address; 1,024
@@ -76,6 +77,7 @@ func (o *Options) EnsureDefaults() {
 	setDefault(&o.QueriesWaiting, 64)
 	setDefault(&o.QueryWait, 10*time.Second)
 	setDefault(&o.HeaderTimeout, 20*time.Second)
+	setDefault(&o.BodyGrace, 20*time.Second)
 	setDefault(&o.WriteTimeout, 120*time.Second)
 	setDefault(&o.IdleTimeout, 120*time.Second)
 	setDefault(&o.Connections, 2048)
@@ -111,8 +113,10 @@ type Server struct {
 	inFlight budget
 	turns    *turns
 	queries  queries
+	backups  backups
 	metrics  *metrics
-	starting atomic.Bool // Recover has not ended
+	pressure func() float64 // of the engine; tests put others in its place
+	starting atomic.Bool    // Recover has not ended
 	stopping atomic.Bool
 	requests atomic.Uint64
 	idPrefix string // of request ids, another one in every process
@@ -140,6 +144,7 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 		tenants: newTenants(db, opt.Limits),
 		turns:   newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
+	s.pressure = db.Pressure
 	s.metrics = newMetrics(s)
 	s.router = newRouter(routes())
 	s.openAPI = sync.OnceValue(func() []byte { return openAPI(s.router.all) })

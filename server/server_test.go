@@ -27,11 +27,19 @@ type fixture struct {
 	*Server
 	client http.Client
 	served chan error
+	// mayFail says that the store need not close in order.
+	mayFail bool
 }
 
 func newFixture(t *testing.T, opt Options) *fixture {
 	t.Helper()
-	db, err := engine.Open("data", engine.Options{FS: vfs.NewMem(), NoBackground: true})
+	return newFixtureOn(t, engine.Options{FS: vfs.NewMem(), NoBackground: true}, opt)
+}
+
+// newFixtureOn is newFixture over a store with these options.
+func newFixtureOn(t *testing.T, store engine.Options, opt Options) *fixture {
+	t.Helper()
+	db, err := engine.Open("data", store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +61,7 @@ func newFixture(t *testing.T, opt Options) *fixture {
 		if err := f.Shutdown(ctx); err != nil {
 			t.Errorf("shutdown: %v", err)
 		}
-		if err := db.Close(); err != nil {
+		if err := db.Close(); err != nil && !f.mayFail {
 			t.Errorf("close: %v", err)
 		}
 	})
@@ -63,6 +71,17 @@ func newFixture(t *testing.T, opt Options) *fixture {
 // post sends a body and returns status and answer; an error is one of the connection.
 func (f *fixture) post(path, body string) (int, string, http.Header, error) {
 	resp, err := f.client.Post("http://localhost"+path, "text/plain", strings.NewReader(body))
+	if err != nil {
+		return 0, "", nil, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), resp.Header, err
+}
+
+// get is post without a body.
+func (f *fixture) get(path string) (int, string, http.Header, error) {
+	resp, err := f.client.Get("http://localhost" + path)
 	if err != nil {
 		return 0, "", nil, err
 	}

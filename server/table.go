@@ -231,6 +231,18 @@ func tenantRoutes(add func(route)) {
 }
 
 func operationRoutes(add func(route)) {
+	operator := func(method, path string, answer handler, doc routeDoc) {
+		add(route{method: method, path: path, scope: access.Admin, operator: true, adminOn: true, answer: answer, doc: doc})
+	}
+	operator(post, "/v1/backup", postBackup, routeDoc{
+		group: "operation", summary: "Make a backup of all tenants.", body: api.NewBackup{}, answer: api.BackupMade{}, status: 201,
+	})
+	operator(get, "/v1/backup", listBackups, routeDoc{group: "operation", summary: "The backups there are.", answer: api.BackupsAnswer{}})
+	operator(get, "/v1/backup/{name}", getBackup, routeDoc{
+		group: "operation", summary: "A backup as a tar file, for cairn restore.", answerTypes: []string{"application/x-tar"},
+	})
+	operator(remove, "/v1/backup/{name}", deleteBackup, routeDoc{group: "operation", summary: "Delete a backup.", status: 204})
+
 	add(route{method: get, path: "/openapi.json", answer: getOpenAPI, doc: routeDoc{
 		group: "operation", summary: "This document.", answer: map[string]any{},
 	}})

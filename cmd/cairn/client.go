@@ -110,17 +110,44 @@ func (c *client) once(ctx context.Context, method, path string, header http.Head
 	if resp.StatusCode >= 200 && resp.StatusCode < 300 || resp.StatusCode == accept {
 		return answer, 0, nil
 	}
-	var failure api.ErrorAnswer
-	if json.Unmarshal(answer, &failure) != nil || failure.Error.Code == "" {
-		failure.Error = api.Error{Message: fmt.Sprintf("%s answered %s; is it a Cairn server?", c.base, resp.Status)}
-	}
+	failure := c.failure(resp, answer)
 	wait = -1
 	switch resp.StatusCode {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusInternalServerError, http.StatusBadGateway:
-		if failure.Error.Code != api.CodeCorruption {
+		if failure.Code != api.CodeCorruption {
 			seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 			wait = time.Duration(seconds) * time.Second
 		}
 	}
-	return nil, wait, &failure.Error
+	return nil, wait, failure
+}
+
+// failure is the error that an answer tells of.
+func (c *client) failure(resp *http.Response, answer []byte) *api.Error {
+	var told api.ErrorAnswer
+	if json.Unmarshal(answer, &told) != nil || told.Error.Code == "" {
+		return &api.Error{Message: fmt.Sprintf("%s answered %s; is it a Cairn server?", c.base, resp.Status)}
+	}
+	return &told.Error
+}
+
+// open gets an answer that is too large to be held; the caller closes it.
+func (c *client) open(ctx context.Context, path string) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach the server %s: %w", c.base, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		return nil, c.failure(resp, answer)
+	}
+	return resp.Body, nil
 }

@@ -15,14 +15,14 @@ import (
 	"cairn/server/api"
 )
 
-// TestKilledServerLosesNothing kills the server while clients write, starts it again, and does so
-// several times. Afterwards every event that was acknowledged is there exactly once, and every other
+// TestKilledServerLosesNothing kills the server while clients write, in Cairn's own protocol and in
+// another vendor's, starts it again, and does so twenty times. Afterwards every event that was acknowledged is there exactly once, and every other
 // batch is wholly there or wholly absent. What was acknowledged and sent again is a duplicate.
 func TestKilledServerLosesNothing(t *testing.T) {
 	const writers, batchEvents = 4, 50
-	kills := 5
+	kills := 20
 	if testing.Short() {
-		kills = 2
+		kills = 3
 	}
 	dir := t.TempDir()
 	var mu sync.Mutex
@@ -42,7 +42,11 @@ func TestKilledServerLosesNothing(t *testing.T) {
 					mu.Lock()
 					attempted[batch] = true
 					mu.Unlock()
-					ok, err := postBatch(srv.url, batch, batchEvents)
+					write := postBatch
+					if w%2 == 1 {
+						write = postSegment
+					}
+					ok, err := write(srv.url, batch, batchEvents)
 					if err != nil {
 						return // killed
 					}
@@ -55,7 +59,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Duration(150+rand.IntN(500)) * time.Millisecond)
+		time.Sleep(time.Duration(50+rand.IntN(300)) * time.Millisecond)
 		srv.kill()
 		group.Wait()
 	}
@@ -83,6 +87,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 	t.Logf("%d kills: %d batches attempted, %d acknowledged, %d unanswered and absent", kills, len(attempted), len(acknowledged), absent)
 
 	for batch := range acknowledged {
+		// Whichever protocol it came by: the ids are the same.
 		if ok, err := postBatch(srv.url, batch, batchEvents); err != nil || ok != 0 {
 			t.Errorf("batch %s sent again: %d stored, %v; want none", batch, ok, err)
 		}
@@ -114,6 +119,30 @@ func postBatch(url, batch string, n int) (int, error) {
 	var answer api.EventsAnswer
 	err = json.Unmarshal(text, &answer)
 	return answer.OK, err
+}
+
+// postSegment sends events as Segment's clients do. The answer does not tell new ones from repeats.
+func postSegment(url, batch string, n int) (int, error) {
+	var body bytes.Buffer
+	for i := range n {
+		separator := `,`
+		if i == 0 {
+			separator = `{"writeKey":"k","batch":[`
+		}
+		fmt.Fprintf(&body, `%s{"type":"track","messageId":"%s-%d","userId":"u%d","event":"e","timestamp":"2025-06-%02dT08:00:00Z","properties":{"batch":%q}}`,
+			separator, batch, i, i, 1+i%28, batch)
+	}
+	body.WriteString("]}")
+	resp, err := http.Post(url+"/v1/batch", "application/json", &body)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("status %d: %s", resp.StatusCode, text)
+	}
+	return n, err
 }
 
 // batchCounts returns the number of events and of distinct ids of each batch.

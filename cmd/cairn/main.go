@@ -32,6 +32,8 @@ type cli struct {
 	Compact compactCmd `cmd:"" help:"Seal and merge all that can be, now."`
 	Export  exportCmd  `cmd:"" help:"Write stored events as NDJSON, lossless."`
 	Tenant  tenantCmd  `cmd:"" help:"List or drop tenants."`
+	Backup  backupCmd  `cmd:"" help:"Copy a data directory, or that of a running server, with checksums."`
+	Restore restoreCmd `cmd:"" help:"Make a data directory of a backup."`
 	Token   tokenCmd   `cmd:"" help:"Make, list or revoke tokens."`
 	Serve   serveCmd   `cmd:"" help:"Take events and answer queries over HTTP."`
 	Demo    demoCmd    `cmd:"" help:"Load a sample and answer seven questions about it."`

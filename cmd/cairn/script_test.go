@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -32,12 +33,13 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND ARG…          the command ends with that exit code
 //	serve DIR FLAG…                  starts cairn serve on a free port; $SERVER is its address
+//	tokenfrom FILE                   sets CAIRN_TOKEN to the file's text
 //	stopserver                       SIGTERM; the server must end in order
 //	http METHOD URL [BODYFILE [HEADER:VALUE…]]   prints the status and the body
 //	pack gzip|zstd|snappy FROM TO    compresses a file
 //	head BYTES FROM TO               cuts a file
 //	repeat TIMES TEXT TO             makes a file
-//	corrupt DIR                      flips a bit here and there in the files of a data directory
+//	corrupt DIR [largest]            flips a bit here and there in the files of a data directory, or in its largest
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -51,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"exits":      scriptExits,
 			"serve":      scriptServe,
 			"stopserver": scriptStop,
+			"tokenfrom":  scriptToken,
 			"http":       scriptHTTP,
 			"pack":       scriptPack,
 			"head":       scriptHead,
@@ -81,6 +84,7 @@ func scriptExits(ts *testscript.TestScript, _ bool, args []string) {
 type running struct {
 	cmd    *exec.Cmd
 	url    string
+	admin  string // address of the admin listener
 	log    bytes.Buffer
 	exited chan error
 }
@@ -96,19 +100,25 @@ func startServer(dir string, flags ...string) (*running, error) {
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
-	address := make(chan string, 1)
+	address := make(chan [2]string, 1)
 	go func() {
 		lines := bufio.NewScanner(stderr)
+		var found [2]string
 		for lines.Scan() {
-			if m := regexp.MustCompile(`on (http://[0-9.:]+)`).FindStringSubmatch(lines.Text()); m != nil {
-				address <- m[1]
+			if m := regexp.MustCompile(`on (https?://[0-9.:]+)`).FindStringSubmatch(lines.Text()); m != nil {
+				found[0] = m[1]
+			}
+			if m := regexp.MustCompile(`are at (http://[0-9.:]+)`).FindStringSubmatch(lines.Text()); m != nil {
+				found[1] = m[1]
+				address <- found
 			}
 			r.log.WriteString(lines.Text() + "\n")
 		}
 		r.exited <- r.cmd.Wait()
 	}()
 	select {
-	case r.url = <-address:
+	case found := <-address:
+		r.url, r.admin = found[0], found[1]
 		return r, nil
 	case err := <-r.exited:
 		return nil, fmt.Errorf("the server ended: %w\n%s", err, r.log.String())
@@ -146,7 +156,12 @@ func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	servers[ts] = r
 	ts.Setenv("SERVER", r.url)
+	ts.Setenv("ADMIN", r.admin)
 	ts.Defer(func() { _ = r.cmd.Process.Kill() })
+}
+
+func scriptToken(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv("CAIRN_TOKEN", strings.TrimSpace(ts.ReadFile(args[0])))
 }
 
 func scriptStop(ts *testscript.TestScript, _ bool, _ []string) {
@@ -212,6 +227,12 @@ func scriptRepeat(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.Repeat(text, n)), 0o644))
 }
 
+func sizeOf(ts *testscript.TestScript, name string) int64 {
+	info, err := os.Stat(name)
+	ts.Check(err)
+	return info.Size()
+}
+
 func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var files []string
 	for _, kind := range []string{"*.sst", "*.blob"} {
@@ -221,6 +242,10 @@ func scriptCorrupt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	if len(files) == 0 {
 		ts.Fatalf("corrupt: %s has no files", args[0])
+	}
+	if len(args) > 1 { // "largest": the columns, and nothing that opening needs
+		slices.SortFunc(files, func(a, b string) int { return int(sizeOf(ts, b) - sizeOf(ts, a)) })
+		files = files[:1]
 	}
 	for _, name := range files { // some parts of some files are not in use any more
 		text, err := os.ReadFile(name)

@@ -204,10 +204,19 @@ func (cmd *serveCmd) logger(c *console) *slog.Logger {
 	if cmd.Verbose {
 		level = slog.LevelDebug
 	}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: plainError}
 	if cmd.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(c.err, &slog.HandlerOptions{Level: level}))
+		return slog.New(slog.NewJSONHandler(c.err, options))
 	}
-	return slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(c.err, options))
+}
+
+// plainError logs what an error says, and not the stacks that some of Pebble's carry.
+func plainError(_ []string, a slog.Attr) slog.Attr {
+	if err, ok := a.Value.Any().(error); ok {
+		a.Value = slog.StringValue(err.Error())
+	}
+	return a
 }
 
 // listeners opens the ports, unless others could reach them and nobody said that they may.

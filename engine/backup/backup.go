@@ -4,7 +4,7 @@
 // was begun, and beside it a list of its files with their sizes and checksums. The list is written last,
 // so a folder without one is a backup that was cut short:
 //
-//	backup.json   {"format":1,"created":"…","snapshot":"…","files":[{"name":"store/000012.sst","bytes":…,"sha256":"…"},…]}
+//	backup.json   {"format":1,"created":"…","sequence":…,"files":[{"name":"store/000012.sst","bytes":…,"sha256":"…"},…]}
 //	CAIRN         the format of the directory
 //	store/…       the key-value store
 //
@@ -49,7 +49,9 @@ var ErrDamaged = errors.New("the backup is damaged")
 type List struct {
 	Format  int       `json:"format"`
 	Created time.Time `json:"created"`
-	Files   []File    `json:"files"`
+	// Sequence is of the newest frame that is surely in it.
+	Sequence uint64 `json:"sequence"`
+	Files    []File `json:"files"`
 }
 
 // File is a file of a backup.
@@ -74,6 +76,7 @@ type Progress func(done, total int64)
 // Make makes a backup of an open store in dir, which must not exist. It may run beside appends and
 // queries. What a failure leaves behind is removed.
 func Make(ctx context.Context, db *engine.DB, dir string, now time.Time, progress Progress) (list *List, err error) {
+	list = &List{Format: formatVersion, Created: now.UTC().Truncate(time.Second), Sequence: db.Sequence()}
 	if err := db.Checkpoint(dir); err != nil {
 		return nil, err
 	}
@@ -82,7 +85,6 @@ func Make(ctx context.Context, db *engine.DB, dir string, now time.Time, progres
 			_ = os.RemoveAll(dir)
 		}
 	}()
-	list = &List{Format: formatVersion, Created: now.UTC().Truncate(time.Second)}
 	names, total, err := walk(dir)
 	if err != nil {
 		return nil, err
@@ -362,6 +364,16 @@ func RestoreTar(ctx context.Context, r io.Reader, dir string, progress Progress)
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return list, syncDirs(dir)
+}
+
+// Unpack makes the folder of a backup again of its tar stream, in dir, which must not exist or be empty.
+// It verifies as RestoreTar does.
+func Unpack(ctx context.Context, r io.Reader, dir string, progress Progress) (*List, error) {
+	list, err := RestoreTar(ctx, r, dir, progress)
+	if err != nil {
+		return nil, err
+	}
+	return list, writeList(dir, list)
 }
 
 // Restore makes a data directory of the backup in from, in dir, which must not exist or be empty. Every

@@ -36,5 +36,31 @@ type RunningQuery struct {
 // ReadyAnswer answers GET /readyz.
 type ReadyAnswer struct {
 	Ready  bool   `json:"ready"`
-	Reason string `json:"reason,omitempty"` // "recovering" or "stopping"
+	Reason string `json:"reason,omitempty"` // "recovering", "stopping" or "store failed"
+}
+
+// NewBackup is the body of POST /v1/backup.
+type NewBackup struct {
+	Name string `json:"name"` // letters, digits, dots, dashes and underscores
+}
+
+// Backup describes a backup of all tenants.
+type Backup struct {
+	Name    string    `json:"name"`
+	Created time.Time `json:"created"`
+	Bytes   int64     `json:"bytes"`
+	Files   int       `json:"files"`
+	// Snapshot is a watermark that it surely has; "" if nothing was stored.
+	Snapshot string `json:"snapshot"`
+}
+
+// BackupMade answers POST /v1/backup.
+type BackupMade struct {
+	Backup
+	Seconds float64 `json:"seconds"`
+}
+
+// BackupsAnswer answers GET /v1/backup, the oldest first.
+type BackupsAnswer struct {
+	Backups []Backup `json:"backups"`
 }
