@@ -141,6 +141,9 @@ func (t *Tenant) Link(ctx context.Context, links []Link) ([]Verdict, error) {
 	if len(requests) == 0 {
 		return verdicts, ctx.Err()
 	}
+	if err := t.db.store.err(); err != nil {
+		return nil, err
+	}
 	if err := t.ensure(); err != nil {
 		return nil, err
 	}

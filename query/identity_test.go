@@ -68,8 +68,8 @@ func TestRandomQueriesWithLinksInMemory(t *testing.T) {
 	})
 }
 
-// The same on an engine that gets events and links bit by bit, is asked in between, seals, merges and is opened
-// again: what it answers depends on nothing but what it has got.
+// The same on an engine that gets events and links bit by bit, is asked in between, erases users, seals, merges and
+// is opened again: what it answers depends on nothing but what it has got.
 func TestRandomQueriesWithLinksOnEngine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text, env := drawQuestion(t)
@@ -94,7 +94,7 @@ func TestRandomQueriesWithLinksOnEngine(t *testing.T) {
 			}
 		}
 		for len(events)+len(links) > 0 {
-			switch step := rapid.IntRange(0, 6).Draw(t, "step"); {
+			switch step := rapid.IntRange(0, 7).Draw(t, "step"); {
 			case step < 2 && len(events) > 0:
 				n := rapid.IntRange(1, len(events)).Draw(t, "events")
 				if err := e.append(events[:n]); err != nil {
@@ -118,6 +118,17 @@ func TestRandomQueriesWithLinksOnEngine(t *testing.T) {
 				if e.db, err = engine.Open("golden", e.opt); err != nil {
 					t.Fatal(err)
 				}
+			case step == 6 && rapid.Bool().Draw(t, "erase"):
+				user := rapid.SampledFrom([]string{"u1", "u2", "n1"}).Draw(t, "user")
+				tenant, err := e.db.Tenant(engineTenant)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := tenant.Erase(context.Background(), engine.EraseOptions{User: user}); err != nil {
+					t.Fatal(err)
+				}
+				have = slices.DeleteFunc(have, func(e event.Event) bool { return e.User == user })
+				log.Rows = slices.DeleteFunc(log.Rows, func(l engine.Link) bool { return l.User == user || l.ID == user })
 			default:
 				ask()
 			}

@@ -74,6 +74,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(Names(1, 0, 1))
 	f.Add(User(1, 0, "anna"))
 	f.Add(Garbage(8))
+	f.Add(Link(1, 0, 9))
 	f.Add([]byte("t"))
 	f.Fuzz(func(t *testing.T, key []byte) {
 		Format(key)
@@ -88,6 +89,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if name, err := ParseTenantName(key); err == nil && !bytes.Equal(TenantName(name), key) {
 			t.Fatalf("tenant key %x does not come back", key)
+		}
+		if a, b, c, err := ParseLink(key); err == nil && !bytes.Equal(Link(a, b, c), key) {
+			t.Fatalf("link key %x does not come back", key)
 		}
 		if s, err := ParseGarbage(key); err == nil && !bytes.Equal(Garbage(s), key) {
 			t.Fatalf("garbage key %x does not come back", key)
