@@ -23,7 +23,8 @@ type view struct {
 	// were erased. nil if there are none.
 	hidden   *roaring.Bitmap
 	received int64     // newest arrival
-	sequence uint64    // newest frame
+	sequence uint64    // newest frame or erasure
+	renamed  uint64    // see Tenant.rename
 	links    *linkView // nil: there never was a link
 }
 

@@ -12,10 +12,10 @@ import (
 const (
 	// exactMax is the number of distinct values up to which they are counted one by one; above it a
 	// HyperLogLog of 16 KiB estimates.
-	exactMax = 1 << 15
+	exactMax = 1 << 13
 	// exactWork bounds the comparisons that are spent on a field before it is estimated all the same,
 	// which happens when a great many segments have thousands of values each.
-	exactWork = 1 << 22
+	exactWork = 1 << 20
 	// sketchError is the standard error of a HyperLogLog with 2^14 registers.
 	sketchError = 0.0081
 )
@@ -54,6 +54,9 @@ func (d *distinct) add(values sorted) {
 
 // merge adds values to those known.
 func (d *distinct) merge(values sorted) {
+	if d.has(values) {
+		return
+	}
 	have, out := d.values, d.spare[:0]
 	last := event.Value{}
 	for i := range values.Len() {
@@ -74,9 +77,24 @@ func (d *distinct) merge(values sorted) {
 	d.values, d.spare = out, d.values
 }
 
+// has reports whether all values are known, as they mostly are after a few segments.
+func (d *distinct) has(values sorted) bool {
+	have := d.values
+	for i := range values.Len() {
+		v := values.Value(i).Canonical()
+		for len(have) > 0 && have[0] != v && event.Compare(have[0], v) < 0 {
+			have = have[1:]
+		}
+		if (len(have) == 0 || have[0] != v) && !v.IsNull() {
+			return false
+		}
+	}
+	return true
+}
+
 // estimate goes over to a sketch.
 func (d *distinct) estimate() {
-	d.sketch = hyperloglog.New14()
+	d.sketch = hyperloglog.NewNoSparse()
 	for _, v := range d.values {
 		d.insert(v)
 	}
