@@ -181,8 +181,11 @@ func TestLinkedSnapshots(t *testing.T) {
 			s    *engine.Snapshot
 			want string
 		}{
-			{before, " a a b u u v"}, {linked, " u u u u u v"}, {linked.Raw(), " a a b u u v"},
-			{after, " b b other u u u u"}, {after.Raw(), " a a b b u u v"},
+			{before, " a a b u u v"},
+			{linked, " u u u u u v"},
+			{linked.Raw(), " a a b u u v"},
+			{after, " b b other u u u u"},
+			{after.Raw(), " a a b b u u v"},
 		} {
 			if got := strings.Join(usersOf(t, c.s), " "); got != c.want {
 				t.Errorf("users %q, want %q", got, c.want)

@@ -210,6 +210,7 @@ func deleteTenant(r *request) error {
 	} else if err != nil {
 		r.s.opt.Logger.Error("a tenant was dropped, some of its bytes were not", "tenant", t.name, "error", err)
 	}
+	r.s.snapshots.Forget(t.name)
 	r.s.tokens.Forget(t.name)
 	r.s.tenants.forget(t.name)
 	r.s.metrics.forget(t.name)

@@ -20,12 +20,15 @@ var errHungUp = errors.New("the client has hung up")
 // streamQuery answers a query as NDJSON while it runs. What goes wrong before the first byte is an error
 // like any other; later ones are the last line. The query runs beside the request: when the answer has
 // been sent, or the client has gone, its snapshot is closed and its turn given back.
-func (r *request) streamQuery(request *api.QueryRequest, format string) error {
+func (r *request) streamQuery(request *api.QueryRequest) error {
 	q, err := r.begin(request)
 	if err != nil {
 		return err
 	}
-	r.setTag(request, format, q.snapshot.ID())
+	if same, err := r.unchanged(q, "ndjson"); same || err != nil {
+		q.release()
+		return err
+	}
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(r.s.running, func() { reader.CloseWithError(context.Canceled) })
 	r.s.background.Go(func() {
@@ -41,7 +44,7 @@ func (r *request) streamQuery(request *api.QueryRequest, format string) error {
 		}
 		return err
 	}
-	r.SetContentType(formats[format])
+	r.SetContentType(formats["ndjson"])
 	r.SetBodyStream(&streamBody{
 		first: first[:n], rest: reader, conn: r.Conn(), step: r.s.opt.WriteTimeout, end: func() { q.cancel(errHungUp) },
 	}, -1)

@@ -28,6 +28,8 @@ func deleteUser(r *request) error {
 		return &api.Error{Code: api.CodeNotFound, Message: "the tenant has no users yet"}
 	}
 	receipt, err := t.Erase(context.Background(), engine.EraseOptions{User: r.params[0], Linked: linked, Block: block, By: r.who()})
+	t.erasures.Add(1)
+	r.s.snapshots.Forget(t.name) // also after an error: it may be hidden now
 	if err != nil {
 		return err
 	}

@@ -3,8 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/held"
 	"cairn/query"
 	"cairn/query/result"
 	"cairn/query/result/parquet"
@@ -26,64 +25,47 @@ func runQuery(r *request) error {
 	if err != nil {
 		return err
 	}
-	if !r.IsPost() {
-		same, err := r.unchanged(request, format)
-		if err != nil || same {
-			return err
-		}
-	}
 	if format == "ndjson" {
-		return r.streamQuery(request, format)
+		return r.streamQuery(request)
 	}
-	var table *result.Table
-	err = r.ask(request, func(ctx context.Context, src query.Source, opt query.Options) (err error) {
-		r.setTag(request, format, src.ID())
-		table, err = query.Run(ctx, src, request.Query, opt)
-		return err
-	})
+	q, err := r.begin(request)
 	if err != nil {
+		return err
+	}
+	defer q.release()
+	if same, err := r.unchanged(q, format); same || err != nil {
+		return err
+	}
+	table, err := query.Run(q.ctx, q.snapshot, request.Query, q.opt)
+	if err = q.ended(err); err != nil {
 		return err
 	}
 	return r.writeTable(table, format)
 }
 
-// unchanged reports whether the client has the answer already, and then says so.
-func (r *request) unchanged(request *api.QueryRequest, format string) (bool, error) {
-	known := string(r.Request.Header.Peek("If-None-Match"))
-	if known == "" {
-		return false, nil
-	}
-	t, err := r.knownTenant()
-	if err != nil {
-		return false, err
-	}
-	snapshot := t.Snapshot()
-	id := snapshot.ID()
-	snapshot.Close()
-	if !slices.Contains(strings.Split(strings.ReplaceAll(known, " ", ""), ","), r.tag(request, format, id)) {
-		return false, nil
-	}
-	r.setTag(request, format, id)
-	return true, r.none(304)
-}
-
-// tagStep is how long an answer is good for by its ETag: the clock moves ranges such as last 7d, also
-// where no event arrives.
+// tagStep is how long an answer that depends on the clock is good for by its ETag, where no event arrives.
 const tagStep = time.Minute
 
-// tag names an answer: the state of the store, the question, and the minute.
-func (r *request) tag(request *api.QueryRequest, format, snapshot string) string {
-	hash := sha256.New()
-	now := r.s.opt.Now().Truncate(tagStep).Unix()
-	fmt.Fprintf(hash, "%q %q %q %d %+q", r.owner.name, snapshot, format, now, fmt.Sprint(*request))
-	return `W/"` + hex.EncodeToString(hash.Sum(nil)[:12]) + `"`
-}
-
-func (r *request) setTag(request *api.QueryRequest, format, snapshot string) {
-	if !r.IsPost() {
-		r.Response.Header.Set("ETag", r.tag(request, format, snapshot))
-		r.Response.Header.Set("Cache-Control", "private, no-cache")
+// unchanged gives the answer of a GET its ETag, and reports whether the client has it already: then it
+// says so. The ETag is weak: ranges such as last 7d move by up to a minute.
+func (r *request) unchanged(q *question, format string) (bool, error) {
+	if r.IsPost() {
+		return false, nil
 	}
+	opt := q.opt
+	opt.Now = opt.Now.Truncate(tagStep)
+	key, err := query.Key(q.snapshot, q.text, opt)
+	if err != nil {
+		return false, q.ended(err)
+	}
+	tag := `W/"` + key + "-" + format + `"`
+	r.Response.Header.Set("ETag", tag)
+	r.Response.Header.Set("Cache-Control", "private, no-cache")
+	known := strings.ReplaceAll(string(r.Request.Header.Peek("If-None-Match")), " ", "")
+	if !slices.Contains(strings.Split(known, ","), tag) {
+		return false, nil
+	}
+	return true, r.none(304)
 }
 
 // ask calls answer with a snapshot of the tenant and the options of the request, when its turn has
@@ -104,6 +86,7 @@ type question struct {
 	tenant, text   string
 	ctx            context.Context
 	snapshot       *engine.Snapshot
+	use            *held.Use[*engine.Snapshot]
 	opt            query.Options
 	started        time.Time
 	cancel         context.CancelCauseFunc
@@ -124,8 +107,13 @@ func (r *request) begin(request *api.QueryRequest) (*question, error) {
 		return nil, err
 	}
 	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
-	q.snapshot, q.started = t.Snapshot(), time.Now()
-	if err = includes(q.snapshot, request); err == nil {
+	q.started = time.Now()
+	if q.use, err = r.s.snapshotOf(t, request.Snapshot); err != nil {
+		q.release()
+		return nil, err
+	}
+	q.snapshot = q.use.Snapshot
+	if err = includes(q.snapshot, request.After); err == nil {
 		q.opt, err = queryOptions(request, q.snapshot, limits, r.s.opt.Now())
 	}
 	if err != nil {
@@ -156,7 +144,9 @@ func (q *question) ended(err error) error {
 
 // release gives back what the query holds, its turn last.
 func (q *question) release() {
-	q.snapshot.Close()
+	if q.use != nil {
+		q.use.Release()
+	}
 	q.unlisted()
 	q.done()
 	q.cancel(nil)
@@ -279,19 +269,41 @@ func watermark(sequence uint64) string {
 	return "0:" + strconv.FormatUint(sequence, 10)
 }
 
-// includes checks that the snapshot has what a watermark names, and is the one that the request wants.
-// Whatever has been acknowledged here is in every later snapshot, so there is nothing to wait for: a
-// watermark ahead of us is not one of ours. Older snapshots are not kept.
-func includes(snapshot *engine.Snapshot, r *api.QueryRequest) error {
-	if r.After != "" {
-		number, ok := strings.CutPrefix(r.After, "0:")
-		sequence, err := strconv.ParseUint(number, 10, 64)
-		if !ok || err != nil || sequence > snapshot.Sequence() {
-			return badParameter("after", r.After, "a watermark from an answer of this server")
+// snapshotOf returns a new snapshot of a tenant or, if one is named, that of an earlier answer, which is
+// kept for a while.
+func (s *Server) snapshotOf(t *tenant, id string) (*held.Use[*engine.Snapshot], error) {
+	if id == "" {
+		erasures := t.erasures.Load()
+		use := s.snapshots.Take(t.name, t.Snapshot())
+		if t.erasures.Load() != erasures { // a user was erased meanwhile, whom it may show
+			s.snapshots.Forget(t.name)
 		}
+		return use, nil
 	}
-	if r.Snapshot != "" && r.Snapshot != snapshot.ID() {
-		return &api.Error{Code: api.CodeSnapshotGone, Message: fmt.Sprintf("the snapshot %.100q is gone: events have arrived, or been merged, since", r.Snapshot)}
+	if use, ok := s.snapshots.Find(t.name, id); ok {
+		return use, nil
+	}
+	snapshot := t.Snapshot()
+	if snapshot.ID() == id {
+		return s.snapshots.Take(t.name, snapshot), nil
+	}
+	snapshot.Close()
+	return nil, &api.Error{
+		Code: api.CodeSnapshotGone, Message: fmt.Sprintf("the snapshot %.100q is gone", id),
+		Hint: "an answer's snapshot is kept for a minute after its last use",
+	}
+}
+
+// includes checks that the snapshot has what a watermark names. Whatever has been acknowledged here is
+// in every later snapshot, so there is nothing to wait for: a watermark ahead of us is not one of ours.
+func includes(snapshot *engine.Snapshot, after string) error {
+	if after == "" {
+		return nil
+	}
+	number, ok := strings.CutPrefix(after, "0:")
+	sequence, err := strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil || sequence > snapshot.Sequence() {
+		return badParameter("after", after, "a watermark from an answer of this server")
 	}
 	return nil
 }

@@ -42,6 +42,7 @@ type tenant struct {
 	rejects  rejects
 	rate     rate
 	state    atomic.Pointer[tenantState]
+	erasures atomic.Uint64 // of users, since the start
 }
 
 // tenantState is what the settings of a tenant amount to. It is immutable.
