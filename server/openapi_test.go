@@ -34,7 +34,7 @@ func readDocument(t *testing.T, text string) *document {
 	}
 	d.compiler.DefaultDraft(jsonschema.Draft2020)
 	d.compiler.AssertFormat()
-	if err := d.compiler.AddResource("openapi.json", value); err != nil {
+	if err := d.compiler.AddResource("https://cairn.test/openapi.json", value); err != nil {
 		t.Fatal(err)
 	}
 	return d
@@ -42,7 +42,7 @@ func readDocument(t *testing.T, text string) *document {
 
 // check holds a JSON text to the schema at a pointer into the document.
 func (d *document) check(pointer, text string) error {
-	schema, err := d.compiler.Compile("openapi.json#" + pointer)
+	schema, err := d.compiler.Compile("https://cairn.test/openapi.json#" + pointer)
 	if err != nil {
 		return err
 	}

@@ -30,11 +30,14 @@ func newTown(t *testing.T) *town {
 // Backups want a real disk.
 func townFor(t *testing.T, r *route, w *town, before *route) *town {
 	t.Helper()
+	const backups = "/v1/backup"
 	switch {
-	case strings.HasPrefix(r.path, "/v1/backup"):
+	case strings.HasPrefix(r.path, backups) && before != nil && strings.HasPrefix(before.path, backups):
+		return w
+	case strings.HasPrefix(r.path, backups):
 		t.Chdir(t.TempDir())
 		return newTownOn(t, engine.Options{FS: vfs.Default, NoBackground: true})
-	case w == nil || before.method != get || strings.HasPrefix(before.path, "/v1/backup"):
+	case w == nil || before.method != get || strings.HasPrefix(before.path, backups):
 		return newTown(t)
 	}
 	return w
