@@ -129,7 +129,8 @@ func (p *part) place(old *part) {
 	}
 }
 
-// readErasures loads what the tenant has of erasures: the numbers, what is pending, and blocked names.
+// readErasures loads what the tenant has of erasures: the numbers, what is pending, and blocked names. It
+// fails if it cannot tell whom to hide.
 func (t *Tenant) readErasures() (e erasures, names map[[sha256.Size]byte]struct{}, err error) {
 	err = t.db.store.scan(keys.ErasureSpan(t.id, keys.ErasurePending), func(key, value []byte) error {
 		k, err := keys.ParseErasure(key)
@@ -151,10 +152,10 @@ func (t *Tenant) readErasures() (e erasures, names map[[sha256.Size]byte]struct{
 	}
 	if e.last > 0 {
 		receipt, err := t.Erasure(e.last)
-		if err == nil && receipt != nil {
-			_, err = fmt.Sscanf(receipt.UpTo, "0:%d", &e.sequence)
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			_, _ = fmt.Sscanf(receipt.UpTo, "0:%d", &e.sequence)
+		case !isCorrupt(err): // a receipt that cannot be read hides nothing
 			return e, nil, err
 		}
 	}
@@ -163,11 +164,8 @@ func (t *Tenant) readErasures() (e erasures, names map[[sha256.Size]byte]struct{
 		if err != nil {
 			return &CorruptionError{Key: slices.Clone(key), Err: err}
 		}
-		known, err := decodeErasedName(key, value)
-		if err != nil {
-			return err
-		}
-		if known.blocked {
+		// The name of what cannot be read may be blocked.
+		if known, err := decodeErasedName(key, value); err != nil || known.blocked {
 			if names == nil {
 				names = make(map[[sha256.Size]byte]struct{})
 			}

@@ -20,6 +20,10 @@ func (db *DB) Checkpoint(dir string) error {
 	if err := makeDir(fs, dir); err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
+	// Pebble lists the tables first and copies its log afterwards: a segment installed in between would
+	// have its manifest entry in the copy, and its chunks not.
+	db.installing.Lock()
+	defer db.installing.Unlock()
 	err := db.store.guarded(func() error {
 		return db.store.db.Checkpoint(fs.PathJoin(dir, storeDir), pebble.WithFlushedWAL())
 	})

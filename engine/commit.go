@@ -230,7 +230,7 @@ func (c *commitState) write(frames []joined, group []*pending) error {
 		if len(skipped) == f.batch.Rows {
 			continue
 		}
-		users, err := t.users.resolve(&f.batch.User.Dict, &added)
+		users, err := t.users.resolve(&f.batch.User.Dict, usersBut(f.batch, skipped), &added)
 		if err != nil {
 			return err
 		}
@@ -270,6 +270,22 @@ func (c *commitState) write(frames []joined, group []*pending) error {
 	}
 	t.unsynced = opt.Unsynced
 	return nil
+}
+
+// usersBut returns which strings of the users' dictionary other rows have than the skipped ones, nil if none is
+// skipped. A user who is in nothing but repeats gets no number: he may have been erased since they first came.
+func usersBut(b *column.Batch, skipped []uint32) []bool {
+	if len(skipped) == 0 {
+		return nil
+	}
+	used := make([]bool, b.User.Dict.Len())
+	gone := rowSet{rows: skipped}
+	for i, code := range b.User.Bits {
+		if !gone.has(uint32(b.User.Row(i))) {
+			used[code] = true
+		}
+	}
+	return used
 }
 
 // duplicates returns the rows of a frame whose insert id is known, and gives the verdicts on them.

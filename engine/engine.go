@@ -10,6 +10,9 @@
 // one fsync for all appends that wait together, and keeps the batch in memory as a hot block. A
 // background worker seals the hot blocks of a day into a segment, whose chunks are ingested past the
 // log, and merges segments until a closed day is one sorted run.
+//
+// Events keep the user id that they came with. Tenant.Link logs that two ids are one person; snapshots resolve
+// that when they read, so a link goes for the past too, and can be taken back.
 package engine
 
 import (

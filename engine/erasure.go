@@ -198,8 +198,11 @@ func (t *Tenant) writeErasure(b *pebble.Batch, e *Erasure, p *pendingErasure, na
 	for _, name := range names {
 		key := t.erasedName(name)
 		before, err := t.readErasedName(key)
-		if err != nil && !isCorrupt(err) { // one that cannot be read is written anew
+		if err != nil && !isCorrupt(err) {
 			return err
+		}
+		if err != nil { // it cannot be read: see readErasures
+			before.blocked = true
 		}
 		next := erasedName{e.Number, e.Blocked || before.blocked}
 		if err := b.Set(key, next.encode(), nil); err != nil {

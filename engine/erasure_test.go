@@ -339,6 +339,21 @@ func TestIDsOfErasedEvents(t *testing.T) {
 		db = openAgain(t, db, opt)
 	}
 	enginetest.Compare(t, tenant(t, db, "a"), nil)
+	// A repeat among new events does not make him known again.
+	other := event.Event{Time: clock.Now().UnixNano(), Name: "x", User: "y"}
+	kinds := appendAllKinds(t, tenant(t, db, "a"), []event.Event{{Time: clock.Now().UnixNano(), Name: "x", User: "x", ID: "hot"}, other})
+	if kinds[0] != engine.Duplicate || kinds[1] != engine.OK {
+		t.Fatal(kinds)
+	}
+	for range 2 {
+		snap := tenant(t, db, "a").Snapshot()
+		if _, known, err := snap.UserID("x"); known || err != nil || snap.UserCount() != 2 {
+			t.Errorf("known %v, %d users, %v", known, snap.UserCount(), err)
+		}
+		snap.Close()
+		enginetest.Compare(t, tenant(t, db, "a"), []event.Event{other})
+		db = openAgain(t, db, opt)
+	}
 	clock.Advance(49 * time.Hour)
 	settle(t, db)
 	for _, id := range []string{"sealed", "hot"} {

@@ -18,16 +18,22 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the fixture directory of the present format version anew")
 
-// fixture is a directory as format version 1 wrote it, with the events that it holds as text: sealed
-// and merged days, a wider partition, a tenant with retention, and frames in the hot log. It must open
-// for ever. It is only written again (go test -run TestFixture -rewrite) as long as version 1 has
-// not been released.
-const fixture = "testdata/v1"
+// fixtures are directories as former format versions and the present one wrote them, with the events that
+// they hold as text: sealed and merged days, a wider partition, a tenant with retention, and frames in the hot
+// log; from version 2 on also an erasure that is complete and one that is not, and linked users. They must open for ever. The
+// last is only written again (go test -run TestFixture -rewrite) as long as its version has not been released.
+var fixtures = []string{"testdata/v1", "testdata/v2"}
 
 func TestFixture(t *testing.T) {
 	if *rewrite {
-		writeFixture(t)
+		writeFixture(t, fixtures[len(fixtures)-1])
 	}
+	for _, fixture := range fixtures {
+		t.Run(filepath.Base(fixture), func(t *testing.T) { openFixture(t, fixture) })
+	}
+}
+
+func openFixture(t *testing.T, fixture string) {
 	dir := t.TempDir()
 	if ok, err := vfs.Clone(vfs.Default, vfs.Default, fixture+"/data", dir+"/data"); !ok || err != nil {
 		t.Fatal(ok, err)
@@ -39,16 +45,26 @@ func TestFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	compareFixture(t, db)
+	compareFixture(t, db, fixture)
 	checkAll(t, db)
 	if err := db.Settle(ctx); err != nil {
 		t.Fatal(err)
 	}
-	compareFixture(t, db)
+	compareFixture(t, db, fixture)
 	checkAll(t, db)
+	for _, name := range []string{"shop", "short"} {
+		for _, e := range must(tenant(t, db, name).Erasures()) {
+			if e.State != engine.ErasureErased {
+				t.Errorf("receipt %+v", e)
+			}
+		}
+	}
+	if format := string(must(os.ReadFile(dir + "/data/CAIRN"))); format != fmt.Sprintf("cairn format %d\n", engine.FormatVersion) {
+		t.Errorf("the directory says %q", format)
+	}
 }
 
-func compareFixture(t *testing.T, db *engine.DB) {
+func compareFixture(t *testing.T, db *engine.DB, fixture string) {
 	t.Helper()
 	for _, name := range []string{"shop", "short"} {
 		want, err := os.ReadFile(filepath.Join(fixture, name+".txt"))
@@ -71,10 +87,23 @@ func fixtureTexts(t *testing.T, a *engine.Tenant) []string {
 		}
 		texts = append(texts, fmt.Sprintf("expired event_%d: %v", i, expired.ToArray()))
 	}
+	for _, e := range must(a.Erasures()) {
+		texts = append(texts, fmt.Sprintf("erasure %d of %s by %q: %d events, %d days, up to %s, blocked %v", e.Number, e.UserSHA256, e.By, e.Events, e.Days, e.UpTo, e.Blocked))
+	}
+	for i := range 50 {
+		user := fmt.Sprintf("user-%d", i)
+		if canonical := must(snap.Canonical(user)); canonical != user {
+			texts = append(texts, fmt.Sprintf("%s is %s", user, canonical))
+			continue
+		}
+		for _, l := range must(snap.Links(user)) {
+			texts = append(texts, fmt.Sprintf("link %v", l))
+		}
+	}
 	return append(texts, fmt.Sprintf("%+v", a.Settings()))
 }
 
-func writeFixture(t *testing.T) {
+func writeFixture(t *testing.T, fixture string) {
 	if err := os.RemoveAll(fixture); err != nil {
 		t.Fatal(err)
 	}
@@ -114,9 +143,16 @@ func writeFixture(t *testing.T) {
 		appendAll(t, short, g.Events(80, clock.Now()))
 		if step == 1 {
 			burst()
+			linkAll(t, shop,
+				link(engine.LinkIdentify, "user-1", "user-2", 1), link(engine.LinkBind, "user-1", "user-3", 2), link(engine.LinkMerge, "user-4", "user-5", 3),
+				link(engine.LinkAlias, "user-6", "user-4", 4), link(engine.LinkIdentify, "user-1", "user-7", 5), link(engine.LinkIdentify, "user-6", "user-2", 6),
+				link(engine.LinkIdentify, "nobody", "user-10", 7), link(engine.LinkUnlink, "user-1", "user-3", 8))
+			linkAll(t, short, link(engine.LinkIdentify, "user-1", "user-2", 1))
 		}
 		if step == 2 {
 			clock.Advance(10 * 24 * time.Hour)
+			erase(t, shop, engine.EraseOptions{User: "user-7", By: "fixture"})
+			erase(t, short, engine.EraseOptions{User: "user-8", By: "fixture"})
 		}
 		if step < 3 {
 			if err := db.Settle(ctx); err != nil {
@@ -130,6 +166,7 @@ func writeFixture(t *testing.T) {
 		t.Fatal(err)
 	}
 	appendAll(t, shop, g.Events(60, clock.Now()))
+	erase(t, shop, engine.EraseOptions{User: "user-9", By: "fixture", Block: true})
 	for name, a := range map[string]*engine.Tenant{"shop": shop, "short": short} {
 		text := strings.Join(fixtureTexts(t, a), "\n") + "\n"
 		if err := os.WriteFile(filepath.Join(fixture, name+".txt"), []byte(text), 0o644); err != nil {

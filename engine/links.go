@@ -10,38 +10,48 @@ import (
 )
 
 // LinkKind says what a row of the log of identity links means.
-type LinkKind uint8
+type LinkKind string
 
-// The kinds of links. The numbers are stored.
+// The kinds of links.
 const (
-	LinkIdentify LinkKind = iota + 1 // the anonymous ID is the known User
-	LinkAlias                        // ID is another id of User, whatever it was before
-	LinkMerge                        // User and ID are one person
-	LinkBind                         // ID, of another kind such as a union id, belongs to the known User
-	LinkUnlink                       // what linked User and ID up to its time never was
+	LinkIdentify LinkKind = "identify" // the anonymous ID is the known User
+	LinkAlias    LinkKind = "alias"    // ID is another id of User, whatever it was before
+	LinkMerge    LinkKind = "merge"    // User and ID are one person
+	LinkBind     LinkKind = "bind"     // ID, of another kind such as a union id, belongs to the known User
+	LinkUnlink   LinkKind = "unlink"   // what linked User and ID up to its time never was
 )
 
-var linkKindNames = [...]string{"", "identify", "alias", "merge", "bind", "unlink"}
+// linkCode is a LinkKind as it is stored: its place in linkKinds, which is in the order of the names.
+type linkCode uint8
 
-func (k LinkKind) String() string {
-	if k >= LinkIdentify && k <= LinkUnlink {
-		return linkKindNames[k]
-	}
-	return fmt.Sprintf("link(%d)", uint8(k))
+const (
+	linkGone linkCode = iota // a row that only keeps its sequence from being given again
+	linkAlias
+	linkBind
+	linkIdentify
+	linkMerge
+	linkUnlink
+)
+
+var linkKinds = [...]LinkKind{"", LinkAlias, LinkBind, LinkIdentify, LinkMerge, LinkUnlink}
+
+func (k LinkKind) code() (linkCode, bool) {
+	i := slices.Index(linkKinds[:], k)
+	return linkCode(max(i, 0)), i > 0
 }
 
-// ParseLinkKind returns the kind of a name, as String has it.
+// ParseLinkKind returns the kind of a name.
 func ParseLinkKind(name string) (LinkKind, error) {
-	if i := slices.Index(linkKindNames[:], name); i > 0 {
-		return LinkKind(i), nil
+	if _, ok := LinkKind(name).code(); !ok {
+		return "", fmt.Errorf("engine: %q is no kind of a link: identify, alias, merge, bind and unlink are", name)
 	}
-	return 0, fmt.Errorf("engine: %q is no kind of a link: identify, alias, merge, bind and unlink are", name)
+	return LinkKind(name), nil
 }
 
 // Link is one row of the log of identity links: two ids that are one person, or no longer.
 //
 // What the rows of a log mean depends on them alone, not on the order of their arrival; they are gone
-// through by time, then kind, then User, then ID:
+// through by time, then by kind, User and ID in the order of the texts:
 //
 //   - An unlink takes away every link between its two ids, in either direction, that is not later than
 //     it: all is as if that link had never been made. A link made again later counts again.
@@ -111,6 +121,7 @@ func (l *Link) check(limit int) (v Verdict, bad bool) {
 // linkRequest is a link on its way through the commit.
 type linkRequest struct {
 	Link
+	code    linkCode
 	verdict *Verdict
 }
 
@@ -126,8 +137,9 @@ func (t *Tenant) Link(ctx context.Context, links []Link) ([]Verdict, error) {
 	verdicts := make([]Verdict, len(links))
 	var requests []linkRequest
 	for i, l := range links {
-		if l.Kind < LinkIdentify || l.Kind > LinkUnlink {
-			return nil, fmt.Errorf("engine: link %d: %v is no kind of a link", i, l.Kind)
+		code, ok := l.Kind.code()
+		if !ok {
+			return nil, fmt.Errorf("engine: link %d: %q is no kind of a link", i, l.Kind)
 		}
 		if v, bad := l.check(t.db.opt.Limits.UserBytes); bad {
 			verdicts[i] = v
@@ -136,7 +148,7 @@ func (t *Tenant) Link(ctx context.Context, links []Link) ([]Verdict, error) {
 		if len(l.Source) > LinkSourceBytes {
 			l.Source = strings.ToValidUTF8(l.Source[:LinkSourceBytes], "")
 		}
-		requests = append(requests, linkRequest{l, &verdicts[i]})
+		requests = append(requests, linkRequest{l, code, &verdicts[i]})
 	}
 	if len(requests) == 0 {
 		return verdicts, ctx.Err()

@@ -15,20 +15,17 @@ import (
 // where user and id are dense numbers of users. identify(u1 ← anon1) at 1 ns, the tenant's users 1 and 2, without a
 // source, is
 //
-//	01 01 02 01 02 00 and the checksum
+//	01 03 02 01 02 00 and the checksum
 //
-// Kind 0 is a row whose meaning is gone: it only keeps its sequence from being given again.
+// The kinds are those of linkCode.
 const linkVersion = 1
-
-// linkGone is the kind of a row that keeps a sequence.
-const linkGone LinkKind = 0
 
 // linkRow is a row of the log in memory, without its source.
 type linkRow struct {
 	time     int64
 	sequence uint64
 	user, id uint32 // dense numbers
-	kind     LinkKind
+	kind     linkCode
 	// next are the rows before this one that name the user, and the id; -1: there are none.
 	nextUser, nextID int32
 }
@@ -56,7 +53,7 @@ func decodeLink(value []byte) (r linkRow, source string, err error) {
 	if in[0] != linkVersion {
 		return bad("its version is not known")
 	}
-	r.kind = LinkKind(in[1])
+	r.kind = linkCode(in[1])
 	in = in[2:]
 	at, n := binary.Varint(in)
 	if n <= 0 {
@@ -76,7 +73,7 @@ func decodeLink(value []byte) (r linkRow, source string, err error) {
 	}
 	r.time, r.user, r.id = at, uint32(numbers[0]), uint32(numbers[1])
 	switch {
-	case r.kind > LinkUnlink:
+	case r.kind > linkUnlink:
 		return bad("kind")
 	case r.kind != linkGone && (r.user == 0 || r.id == 0 || r.user == r.id):
 		return bad("users")

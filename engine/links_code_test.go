@@ -20,8 +20,8 @@ import (
 )
 
 func FuzzDecodeLink(f *testing.F) {
-	f.Add(encodeLink(&linkRow{time: 1, user: 1, id: 2, kind: LinkIdentify}, ""))
-	f.Add(encodeLink(&linkRow{time: -1e18, user: 1 << 31, id: 7, kind: LinkUnlink}, "segment"))
+	f.Add(encodeLink(&linkRow{time: 1, user: 1, id: 2, kind: linkIdentify}, ""))
+	f.Add(encodeLink(&linkRow{time: -1e18, user: 1 << 31, id: 7, kind: linkUnlink}, "segment"))
 	f.Add(encodeLink(&linkRow{kind: linkGone}, ""))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		r, source, err := decodeLink(value)
@@ -36,8 +36,8 @@ func FuzzDecodeLink(f *testing.F) {
 }
 
 func TestDecodeLink(t *testing.T) {
-	value := encodeLink(&linkRow{time: 1, user: 1, id: 2, kind: LinkIdentify}, "")
-	if want := []byte{1, 1, 2, 1, 2, 0}; !bytes.Equal(value[:6], want) || len(value) != 10 {
+	value := encodeLink(&linkRow{time: 1, user: 1, id: 2, kind: linkIdentify}, "")
+	if want := []byte{1, 3, 2, 1, 2, 0}; !bytes.Equal(value[:6], want) || len(value) != 10 {
 		t.Errorf("%x, want %x and a checksum", value, want)
 	}
 	for i := range value {
@@ -47,7 +47,7 @@ func TestDecodeLink(t *testing.T) {
 			t.Errorf("%x is read", bad)
 		}
 	}
-	for _, r := range []linkRow{{kind: LinkMerge, user: 1}, {kind: LinkMerge, user: 1, id: 1}, {kind: 9, user: 1, id: 2}} {
+	for _, r := range []linkRow{{kind: linkMerge, user: 1}, {kind: linkMerge, user: 1, id: 1}, {kind: 9, user: 1, id: 2}} {
 		if _, _, err := decodeLink(encodeLink(&r, "")); err == nil {
 			t.Errorf("%+v is read", r)
 		}
@@ -69,13 +69,14 @@ func TestLinkLog(t *testing.T) {
 		drawRow := func() linkRow {
 			l.last++
 			r := linkRow{
-				time: rapid.Int64Range(0, 4).Draw(t, "time"), kind: LinkKind(rapid.IntRange(1, 5).Draw(t, "kind")),
+				time: rapid.Int64Range(0, 4).Draw(t, "time"), kind: linkCode(rapid.IntRange(1, 5).Draw(t, "kind")),
 				user: rapid.Uint32Range(1, 9).Draw(t, "user"), sequence: l.last,
 			}
 			r.id = 1 + (r.user+rapid.Uint32Range(0, 7).Draw(t, "id"))%9
 			return r
 		}
 		for range rapid.IntRange(1, 20).Draw(t, "steps") {
+			var follow [][2]uint32
 			var around []uint32
 			switch rapid.IntRange(0, 5).Draw(t, "step") {
 			case 0: // a commit that fails
@@ -99,8 +100,12 @@ func TestLinkLog(t *testing.T) {
 			default:
 				for range rapid.IntRange(1, 3).Draw(t, "rows") {
 					r := drawRow()
+					if l.follows(&r) {
+						follow = append(follow, [2]uint32{r.id, r.user})
+					} else {
+						around = append(around, r.user)
+					}
 					l.add(r)
-					around = append(around, r.user)
 				}
 			}
 			old, moved := v, map[uint32]uint32{}
@@ -110,13 +115,13 @@ func TestLinkLog(t *testing.T) {
 				}
 			}
 			var err error
-			if v, err = v.with(l, around, names); err != nil {
+			if v, err = v.with(l, follow, around, names); err != nil {
 				t.Fatal(err)
 			}
 			var links []Link
 			for _, r := range l.rows {
 				if r.kind != linkGone {
-					links = append(links, Link{Kind: r.kind, User: name(r.user), ID: name(r.id), Time: r.time})
+					links = append(links, Link{Kind: linkKinds[r.kind], User: name(r.user), ID: name(r.id), Time: r.time})
 				}
 			}
 			want := ResolveLinks(links)

@@ -30,7 +30,7 @@ func (t *Tenant) eraseLinks(b *pebble.Batch, users []uint32) (v *linkView, undo 
 	defer l.mu.Unlock()
 	v = t.view.Load().links
 	var rows []*linkRow
-	var kinds []LinkKind
+	var kinds []linkCode
 	last := l.last
 	undo = func() {
 		l.mu.Lock()
@@ -59,7 +59,7 @@ func (t *Tenant) eraseLinks(b *pebble.Batch, users []uint32) (v *linkView, undo 
 		err = b.Set(keys.Link(t.id, 0, l.last), encodeLink(&linkRow{kind: linkGone}, ""), nil)
 	}
 	if err == nil {
-		v, err = v.with(l, around, t.users.names)
+		v, err = v.with(l, nil, around, t.users.names)
 	}
 	if err != nil {
 		l.restore(rows, kinds, last)
@@ -68,7 +68,7 @@ func (t *Tenant) eraseLinks(b *pebble.Batch, users []uint32) (v *linkView, undo 
 }
 
 // restore brings rows back that were taken out.
-func (l *linkLog) restore(rows []*linkRow, kinds []LinkKind, last uint64) {
+func (l *linkLog) restore(rows []*linkRow, kinds []linkCode, last uint64) {
 	for i, r := range rows {
 		r.kind = kinds[i]
 	}

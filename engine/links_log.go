@@ -125,23 +125,47 @@ func (l *linkLog) between(a, b uint32) []*linkRow {
 
 // stands reports what the log has already of a link: the same, or one of the kind that is earlier and was not taken
 // away; and for an unlink whether there is something that it takes away.
-func (l *linkLog) stands(kind LinkKind, user, id uint32, at int64) (same, linked bool) {
+func (l *linkLog) stands(kind linkCode, user, id uint32, at int64) (same, linked bool) {
 	rows := l.between(user, id)
 	gone := int64(math.MinInt64) // the latest unlink; links are later than that
 	for _, r := range rows {
-		if r.kind == LinkUnlink {
+		if r.kind == linkUnlink {
 			gone = max(gone, r.time)
-			same = same || kind == LinkUnlink && r.time == at
+			same = same || kind == linkUnlink && r.time == at
 		}
 	}
 	for _, r := range rows {
-		if r.kind != LinkUnlink && r.time <= at && r.time > gone {
+		if r.kind != linkUnlink && r.time <= at && r.time > gone {
 			linked = true
 			same = same || r.kind == kind && r.user == user
 		}
 	}
 	return same, linked
 }
+
+// follows reports whether the id of a row, which is not in the log yet, is with its user whatever else the log has,
+// and changes nothing for others: it was never heard of, and the user was known before.
+func (l *linkLog) follows(r *linkRow) bool {
+	if r.kind == linkUnlink || l.heads.get(r.id) != 0 {
+		return false
+	}
+	if r.kind == linkMerge {
+		return true
+	}
+	known := false
+	tries := 0
+	l.each(r.user, func(before *linkRow) bool {
+		if before.kind != linkMerge && before.kind != linkUnlink && before.user == r.user && before.time < r.time {
+			known, _ = l.stands(before.kind, before.user, before.id, before.time)
+		}
+		tries++
+		return !known && tries < followTries
+	})
+	return known
+}
+
+// followTries is how many rows of a user are looked at for one that makes him known.
+const followTries = 16
 
 // component appends to rows all that is about a number and the numbers that rows connect with it, unlinks
 // included; seen gets these numbers.
@@ -191,7 +215,7 @@ func (l *linkLog) resolved(around []uint32, names func([]uint32) ([]string, erro
 func (r *resolver) nameTies(rows []linkRow, names func([]uint32) ([]string, error)) error {
 	type moment struct {
 		time int64
-		kind LinkKind
+		kind linkCode
 	}
 	var numbers []uint32
 	if len(rows) > 1 {
@@ -221,8 +245,9 @@ func (r *resolver) nameTies(rows []linkRow, names func([]uint32) ([]string, erro
 	return nil
 }
 
-// with returns a view in which the ids around some numbers are worked out anew.
-func (v *linkView) with(l *linkLog, around []uint32, names func([]uint32) ([]string, error)) (*linkView, error) {
+// with returns a view in which ids go with others, as follows has it, and the ids around some numbers are worked
+// out anew.
+func (v *linkView) with(l *linkLog, follow [][2]uint32, around []uint32, names func([]uint32) ([]string, error)) (*linkView, error) {
 	next := &linkView{sequence: l.last, damaged: l.damaged}
 	if v != nil {
 		next.canonical.pages = slices.Clone(v.canonical.pages)
@@ -232,7 +257,7 @@ func (v *linkView) with(l *linkLog, around []uint32, names func([]uint32) ([]str
 		next.moved = roaring.New()
 	}
 	own, cloned := make(map[int]bool), false
-	err := l.resolved(around, names, func(id, canonical uint32) {
+	put := func(id, canonical uint32) {
 		if canonical == id {
 			canonical = 0
 		}
@@ -248,8 +273,11 @@ func (v *linkView) with(l *linkLog, around []uint32, names func([]uint32) ([]str
 		} else {
 			next.moved.Add(id)
 		}
-	})
-	return next, err
+	}
+	for _, pair := range follow {
+		put(pair[0], next.of(pair[1]))
+	}
+	return next, l.resolved(around, names, put)
 }
 
 // of returns the number that a number stands for.
@@ -296,7 +324,7 @@ func (t *Tenant) readLinks(u *users) (*linkLog, *linkView, error) {
 	for i := range l.rows {
 		all = append(all, l.rows[i].user)
 	}
-	v, err := (*linkView)(nil).with(l, all, u.names)
+	v, err := (*linkView)(nil).with(l, nil, all, u.names)
 	return l, v, err
 }
 
@@ -317,6 +345,7 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 	c.links = &linkCommit{log: l, rows: len(l.rows), last: l.last}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var follow [][2]uint32
 	var around []uint32
 	for _, p := range group {
 		for _, request := range p.links {
@@ -332,23 +361,27 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 			if err != nil {
 				return err
 			}
-			same, linked := l.stands(request.Kind, user, id, request.Time)
+			same, linked := l.stands(request.code, user, id, request.Time)
 			switch {
 			case same:
 				*request.verdict = Verdict{Kind: Duplicate}
 				continue
-			case request.Kind == LinkUnlink && !linked:
+			case request.code == linkUnlink && !linked:
 				*request.verdict = Verdict{Rejected, ReasonNotLinked, "", "no link between the two was there to be taken away"}
 			default:
 				*request.verdict = Verdict{}
 			}
 			l.last++
-			r := linkRow{time: request.Time, sequence: l.last, user: user, id: id, kind: request.Kind}
+			r := linkRow{time: request.Time, sequence: l.last, user: user, id: id, kind: request.code}
 			if err := b.Set(keys.Link(t.id, 0, l.last), encodeLink(&r, request.Source), nil); err != nil {
 				return err
 			}
+			if l.follows(&r) {
+				follow = append(follow, [2]uint32{id, user})
+			} else {
+				around = append(around, user)
+			}
 			l.add(r)
-			around = append(around, user)
 			c.links.added = append(c.links.added, request)
 		}
 	}
@@ -356,7 +389,7 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 		return nil
 	}
 	var err error
-	c.links.view, err = t.view.Load().links.with(l, around, func(numbers []uint32) ([]string, error) {
+	c.links.view, err = t.view.Load().links.with(l, follow, around, func(numbers []uint32) ([]string, error) {
 		names, err := t.users.names(numbers)
 		for i, n := range numbers {
 			if len(added.names) > 0 && n >= added.first && err == nil {
@@ -367,7 +400,7 @@ func (c *commitState) writeLinks(b *pebble.Batch, group []*pending, added *newUs
 	})
 	for i, request := range c.links.added {
 		r := &l.rows[c.links.rows+i]
-		if v := c.links.view; err == nil && r.kind != LinkUnlink && v.of(r.user) != v.of(r.id) {
+		if v := c.links.view; err == nil && r.kind != linkUnlink && v.of(r.user) != v.of(r.id) {
 			*request.verdict = Verdict{Rejected, ReasonAlreadyIdentified, "id", "the id is known itself or somebody else's"}
 		}
 	}

@@ -17,9 +17,12 @@ type resolver struct {
 	gone   map[[2]uint32]int64 // by pair: the latest unlink
 }
 
+// resolverKeeps is the number of ids up to which memory is used again: clearing it takes as long as filling it did.
+const resolverKeeps = 1 << 10
+
 // resolve goes through rows, which hold all that is about any of their ids. Then canonical answers.
 func (r *resolver) resolve(rows []linkRow) {
-	if r.parent == nil {
+	if r.parent == nil || len(r.parent) > resolverKeeps {
 		r.parent, r.known, r.gone = make(map[uint32]uint32), make(map[uint32]bool), make(map[[2]uint32]int64)
 	}
 	clear(r.parent)
@@ -30,12 +33,12 @@ func (r *resolver) resolve(rows []linkRow) {
 	for i := range r.order {
 		l := &r.order[i]
 		r.parent[l.user], r.parent[l.id] = l.user, l.id
-		if l.kind == LinkUnlink {
+		if l.kind == linkUnlink {
 			r.gone[pairOf(l.user, l.id)] = l.time // the latest comes last
 		}
 	}
 	for i := range r.order {
-		if l := &r.order[i]; l.kind != LinkUnlink && !r.unlinked(l) {
+		if l := &r.order[i]; l.kind != linkUnlink && !r.unlinked(l) {
 			r.apply(l)
 		}
 	}
@@ -65,7 +68,7 @@ func pairOf(a, b uint32) [2]uint32 { return [2]uint32{min(a, b), max(a, b)} }
 
 func (r *resolver) apply(l *linkRow) {
 	user, id := r.canonical(l.user), r.canonical(l.id)
-	if l.kind != LinkMerge {
+	if l.kind != linkMerge {
 		if r.known[l.user] = true; !r.known[user] { // the first known id of its cluster gives it the name
 			r.parent[user], r.parent[l.user] = l.user, l.user
 			if id == user {
@@ -78,11 +81,11 @@ func (r *resolver) apply(l *linkRow) {
 		return
 	}
 	switch l.kind {
-	case LinkIdentify, LinkBind:
+	case linkIdentify, linkBind:
 		if r.known[id] {
 			return // somebody's
 		}
-	case LinkMerge:
+	case linkMerge:
 		if r.known[id] && !r.known[user] {
 			user, id = id, user
 		}
@@ -102,7 +105,7 @@ func (r *resolver) canonical(id uint32) uint32 {
 }
 
 // ResolveLinks returns the canonical user of every id that the links name; an id that stands for itself is
-// among them. The order of the links does not matter.
+// among them. The order of the links does not matter; those of an id to itself, or of no kind, mean nothing.
 func ResolveLinks(links []Link) map[string]string {
 	var names []string
 	numbers := make(map[string]uint32)
@@ -116,8 +119,8 @@ func ResolveLinks(links []Link) map[string]string {
 	}
 	rows := make([]linkRow, 0, len(links))
 	for _, l := range links {
-		if l.User != l.ID {
-			rows = append(rows, linkRow{time: l.Time, kind: l.Kind, user: number(l.User), id: number(l.ID)})
+		if code, ok := l.Kind.code(); ok && l.User != l.ID {
+			rows = append(rows, linkRow{time: l.Time, kind: code, user: number(l.User), id: number(l.ID)})
 		}
 	}
 	r := resolver{names: func(a, b uint32) int { return cmp.Compare(names[a], names[b]) }}

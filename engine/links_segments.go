@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -69,54 +71,70 @@ func (v *linkView) fingerprint(moved *roaring.Bitmap) uint64 {
 	return sum
 }
 
-// linked returns readers over the rows of r, the segment's, under canonical numbers.
-func (h *segmentHandle) linked(v *linkView, r *segment.Reader) ([]*segment.Reader, error) {
-	memo := h.links.memo.Load()
-	if memo == nil || memo.sequence != v.sequence || memo.base != r {
-		users, err := r.AllUsers()
-		if err != nil {
-			return nil, err
-		}
-		memo = &linkMemo{sequence: v.sequence, base: r}
-		if users.Intersects(v.moved) {
-			memo.moved = roaring.And(users, v.moved)
-			memo.fingerprint = v.fingerprint(memo.moved)
-		}
-		h.links.memo.Store(memo)
+// linkMemo returns what links do to the segment, which r reads.
+func (h *segmentHandle) linkMemo(v *linkView, r *segment.Reader) (*linkMemo, error) {
+	if memo := h.links.memo.Load(); memo != nil && memo.sequence == v.sequence && memo.base == r {
+		return memo, nil
 	}
-	if memo.moved == nil {
-		return []*segment.Reader{r}, nil
-	}
-	l, err := h.linkedSegment(v, memo)
+	users, err := r.AllUsers()
 	if err != nil {
 		return nil, err
 	}
-	return append([]*segment.Reader{l.without(r)}, l.copies...), nil
+	memo := &linkMemo{sequence: v.sequence, base: r}
+	if users.Intersects(v.moved) {
+		memo.moved = roaring.And(users, v.moved)
+		memo.fingerprint = v.fingerprint(memo.moved)
+	}
+	h.links.memo.Store(memo)
+	return memo, nil
 }
 
-func (l *linkedSegment) without(r *segment.Reader) *segment.Reader {
+// kept returns the linked form of the segment if the cache has it.
+func (h *segmentHandle) kept(memo *linkMemo) *linkedSegment {
+	if memo.moved == nil {
+		return nil
+	}
+	l, ok := h.tenant.cache.Get(uint64(h.Segment), linkedChunk, int(int32(memo.fingerprint)))
+	if !ok || l.(*linkedSegment).fingerprint != memo.fingerprint {
+		return nil
+	}
+	return l.(*linkedSegment)
+}
+
+// readers appends readers over the rows of r, the segment's, under canonical numbers.
+func (l *linkedSegment) readers(dst []*segment.Reader, r *segment.Reader) []*segment.Reader {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if l.mu.base != r {
 		l.mu.base, l.mu.without = r, r.Without(l.moved)
 	}
-	return l.mu.without
+	dst = append(dst, l.mu.without)
+	l.mu.Unlock()
+	return append(dst, l.copies...)
 }
 
-func (h *segmentHandle) linkedSegment(v *linkView, memo *linkMemo) (*linkedSegment, error) {
-	cache, key := h.tenant.cache, int(int32(memo.fingerprint))
-	find := func() *linkedSegment {
-		if l, ok := cache.Get(uint64(h.Segment), linkedChunk, key); ok && l.(*linkedSegment).fingerprint == memo.fingerprint {
-			return l.(*linkedSegment)
-		}
+// linkedCopy is a linked form on its way.
+type linkedCopy struct {
+	handle *segmentHandle
+	memo   *linkMemo
+	made   *linkedSegment
+}
+
+// copyLinked makes the copies, several at a time.
+func (v *linkView) copyLinked(ctx context.Context, list []linkedCopy) error {
+	if len(list) == 0 {
 		return nil
 	}
-	if l := find(); l != nil {
-		return l, nil
-	}
+	return parallel(ctx, runtime.GOMAXPROCS(0), len(list), func(i int) (err error) {
+		c := &list[i]
+		c.made, err = c.handle.copyLinked(v, c.memo)
+		return err
+	})
+}
+
+func (h *segmentHandle) copyLinked(v *linkView, memo *linkMemo) (*linkedSegment, error) {
 	h.links.building.Lock() // once is enough
 	defer h.links.building.Unlock()
-	if l := find(); l != nil {
+	if l := h.kept(memo); l != nil {
 		return l, nil
 	}
 	encoded, err := memo.base.Renumber(memo.moved, v.of, h.tenant.db.buildOptions(false))
@@ -126,14 +144,14 @@ func (h *segmentHandle) linkedSegment(v *linkView, memo *linkMemo) (*linkedSegme
 	l := &linkedSegment{fingerprint: memo.fingerprint, moved: memo.moved}
 	size := int(memo.moved.GetSizeInBytes()) + 256
 	for _, e := range encoded {
-		r, err := segment.Open(e.Directory, e, cache, linkedNumber|h.tenant.db.linkedCopies.Add(1))
+		r, err := segment.Open(e.Directory, e, h.tenant.cache, linkedNumber|h.tenant.db.linkedCopies.Add(1))
 		if err != nil {
 			return nil, fmt.Errorf("copy linked users: %w", err)
 		}
 		l.copies = append(l.copies, r)
 		size += e.SizeBytes() + 2*len(e.Directory) + 1024
 	}
-	cache.Put(uint64(h.Segment), linkedChunk, key, l, size)
+	h.tenant.cache.Put(uint64(h.Segment), linkedChunk, int(int32(memo.fingerprint)), l, size)
 	return l, nil
 }
 
@@ -180,7 +198,7 @@ func (l *linkLog) cluster(v *linkView, canonical uint32) []linkRow {
 	gone := make(map[[2]uint32]int64)
 	for i := range all {
 		r := &all[i]
-		if r.kind != LinkUnlink || r.sequence > v.sequence {
+		if r.kind != linkUnlink || r.sequence > v.sequence {
 			continue
 		}
 		pair := pairOf(r.user, r.id)
@@ -192,7 +210,7 @@ func (l *linkLog) cluster(v *linkView, canonical uint32) []linkRow {
 	}
 	return slices.DeleteFunc(all, func(r linkRow) bool {
 		at, unlinked := gone[pairOf(r.user, r.id)]
-		return r.kind == LinkUnlink || r.sequence > v.sequence || unlinked && at >= r.time ||
+		return r.kind == linkUnlink || r.sequence > v.sequence || unlinked && at >= r.time ||
 			v.of(r.user) != canonical || v.of(r.id) != canonical
 	})
 }

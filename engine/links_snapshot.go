@@ -45,7 +45,7 @@ func (s *Snapshot) Links(user string) ([]Link, error) {
 		if err != nil {
 			return nil, &CorruptionError{Key: key, Err: err}
 		}
-		out = append(out, Link{rows[i].kind, names[2*i], names[2*i+1], rows[i].time, source})
+		out = append(out, Link{linkKinds[rows[i].kind], names[2*i], names[2*i+1], rows[i].time, source})
 	}
 	slices.SortFunc(out, func(a, b Link) int {
 		return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.User, b.User), cmp.Compare(a.ID, b.ID))

@@ -143,8 +143,8 @@ func TestLinkVerdicts(t *testing.T) {
 }
 
 func TestLinkKinds(t *testing.T) {
-	for k := engine.LinkIdentify; k <= engine.LinkUnlink; k++ {
-		if got, err := engine.ParseLinkKind(k.String()); got != k || err != nil {
+	for _, k := range []engine.LinkKind{engine.LinkIdentify, engine.LinkAlias, engine.LinkMerge, engine.LinkBind, engine.LinkUnlink} {
+		if got, err := engine.ParseLinkKind(string(k)); got != k || err != nil {
 			t.Errorf("%v: %v, %v", k, got, err)
 		}
 	}
@@ -393,7 +393,7 @@ func TestLinkCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := tenant(t, db, "a")
-	const persons = 150
+	const persons = 400
 	var mu sync.Mutex
 	acked := make(map[string]string) // known user by anonymous id
 	var wait sync.WaitGroup
@@ -429,7 +429,7 @@ func TestLinkCrash(t *testing.T) {
 		select {
 		case <-done:
 			running = false
-		case <-time.After(time.Duration(r.IntN(8)) * time.Millisecond):
+		case <-time.After(time.Duration(r.IntN(2000)) * time.Microsecond):
 		}
 		mu.Lock()
 		p := picture{acked: make(map[string]string)}
@@ -558,6 +558,11 @@ func TestManyLinks(t *testing.T) {
 		}
 		snap.Close()
 		db = openAgain(t, db, opt)
+	}
+	for i := range 200 { // one by one, of a person with many ids already
+		if v := linkAll(t, tenant(t, db, "a"), link(engine.LinkIdentify, "u3", fmt.Sprint("b", i), n+i)); v[0].Kind != engine.OK {
+			t.Fatalf("%+v", v)
+		}
 	}
 	checkAll(t, db)
 	if err := db.Close(); err != nil {

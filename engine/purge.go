@@ -313,7 +313,10 @@ func (t *Tenant) finishErasures(ctx context.Context) error {
 	for _, p := range t.erasures.pending[:done] {
 		e, err := t.Erasure(p.number)
 		if err != nil {
-			return err
+			if !isCorrupt(err) {
+				return err
+			}
+			t.db.opt.Logger.Error("an erasure is complete, but its receipt cannot be read", "tenant", t.name, "error", err)
 		}
 		if e != nil {
 			e.State, e.Erased = ErasureErased, time.Unix(0, t.db.now()).UTC()

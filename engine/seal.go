@@ -69,7 +69,7 @@ func (db *DB) sealSome(ctx context.Context, jobs []sealJob) (err error) {
 		}
 	}
 	arrivedFrom := db.now() - int64(db.opt.DedupWindow)
-	err = db.parallel(ctx, len(changes), func(i int) error {
+	err = parallel(ctx, db.opt.Workers, len(changes), func(i int) error {
 		c := changes[i]
 		opt := db.buildOptions(c.cold)
 		if opt.DropUsers = c.tenant.view.Load().hidden; opt.DropUsers != nil {
@@ -102,7 +102,7 @@ func (db *DB) buildOptions(cold bool) segment.BuildOptions {
 
 // parallel calls do for 0 to n-1 from as many goroutines as there are workers, and returns the first
 // error.
-func (db *DB) parallel(ctx context.Context, n int, do func(i int) error) error {
+func parallel(ctx context.Context, workers, n int, do func(i int) error) error {
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
@@ -119,7 +119,7 @@ func (db *DB) parallel(ctx context.Context, n int, do func(i int) error) error {
 		next++
 		return next - 1
 	}
-	for range min(db.opt.Workers, n) {
+	for range min(workers, n) {
 		wait.Add(1)
 		go func() {
 			defer wait.Done()

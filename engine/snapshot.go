@@ -98,6 +98,7 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 	}
 	links := s.links()
 	var out []*segment.Reader
+	var unlinked []linkedCopy
 	for _, span := range s.view.spans {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -118,17 +119,30 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 				out = append(out, reader)
 				continue
 			}
-			linked, err := h.linked(links, reader)
+			memo, err := h.linkMemo(links, reader)
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, linked...)
+			switch l := h.kept(memo); {
+			case memo.moved == nil:
+				out = append(out, reader)
+			case l == nil:
+				unlinked = append(unlinked, linkedCopy{handle: h, memo: memo})
+			default:
+				out = l.readers(out, reader)
+			}
 		}
 		if len(span.hot) > 0 && r.Overlaps(span.hotFrom, span.hotTo) {
 			for _, reader := range span.chunks.readers(span.hot, links) {
 				out = append(out, reader.Without(s.view.hidden))
 			}
 		}
+	}
+	if err := links.copyLinked(ctx, unlinked); err != nil {
+		return nil, err
+	}
+	for _, c := range unlinked {
+		out = c.made.readers(out, c.memo.base)
 	}
 	return out, nil
 }

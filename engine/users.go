@@ -165,11 +165,14 @@ type newUsers struct {
 	names [][]byte
 }
 
-// resolve returns the number of every string of the dictionary, giving new ones to new users. The
-// caller holds the commit lock.
-func (u *users) resolve(dict *column.Dict, added *newUsers) ([]uint32, error) {
+// resolve returns the number of every string of the dictionary that is used, giving new ones to new users; nil
+// uses all. The caller holds the commit lock.
+func (u *users) resolve(dict *column.Dict, used []bool, added *newUsers) ([]uint32, error) {
 	numbers := make([]uint32, dict.Len())
 	for i := range numbers {
+		if used != nil && !used[i] {
+			continue
+		}
 		var err error
 		if numbers[i], err = u.number(dict.Bytes(uint32(i)), added); err != nil {
 			return nil, err

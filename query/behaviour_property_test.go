@@ -30,7 +30,7 @@ func drawJourneys(t *rapid.T) []event.Event {
 func TestRandomBehavioursAgreeWithTheReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := querytest.RandomBehaviour(t, behaviours...)
-		events := drawJourneys(t)
+		events := append(drawJourneys(t), querytest.RandomProfiles(t, 8)...)
 		env := querytest.RandomBehaviourEnv(t)
 		var reference querytest.Reference
 		reference.Load(nil, events)
@@ -59,7 +59,7 @@ func TestRandomBehavioursAgreeWithTheReference(t *testing.T) {
 func TestRandomBehavioursOnEngine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := querytest.RandomBehaviour(t, behaviours...)
-		events := drawJourneys(t)
+		events := append(drawJourneys(t), querytest.RandomProfiles(t, 8)...)
 		env := querytest.RandomBehaviourEnv(t)
 		var reference querytest.Reference
 		reference.Load(nil, events)

@@ -15,6 +15,9 @@ var ErrMemory = exec.ErrMemory
 // ErrTimeout is matched by the error of a query that takes longer than Options.Timeout.
 var ErrTimeout = errors.New("query timeout")
 
+// ErrCursor is matched by the error of a page that is asked for with a cursor that was not given for it.
+var ErrCursor = errors.New("bad cursor")
+
 // TimeoutError ends a query that takes too long.
 type TimeoutError struct{ Limit time.Duration }
 

@@ -61,6 +61,7 @@ func Run(ctx context.Context, src Source, text string, opt Options) (*result.Tab
 // run is one query under way.
 type run struct {
 	src      Source
+	raw      Source // its events as they were sent; src itself where the query wants that
 	opt      Options
 	query    *syntax.Query
 	calendar *scalar.Calendar
@@ -107,13 +108,9 @@ func newRun(src Source, text string, opt Options) (*run, error) {
 
 // identity takes users as the query wants them.
 func (r *run) identity() error {
+	r.raw = rawOf(r.src)
 	if r.query.Settings.Identity == syntax.IdentityRaw {
-		switch src := r.src.(type) {
-		case interface{ Raw() *engine.Snapshot }:
-			r.src = src.Raw()
-		case interface{ Raw() *memory }:
-			r.src = src.Raw()
-		}
+		r.src = r.raw
 		return nil
 	}
 	if src, ok := r.src.(interface {
@@ -122,6 +119,17 @@ func (r *run) identity() error {
 		return syntax.MapUsers(r.query, src.Canonical)
 	}
 	return nil
+}
+
+// rawOf returns a source with users as they were sent.
+func rawOf(src Source) Source {
+	switch src := src.(type) {
+	case interface{ Raw() *engine.Snapshot }:
+		return src.Raw()
+	case interface{ Raw() *memory }:
+		return src.Raw()
+	}
+	return src
 }
 
 // deadline applies the timeout.
@@ -228,12 +236,13 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		names.Add(let.Body)
 	}
 	names.Add(&r.query.Pipeline)
-	if len(names.Fields)+len(names.Events) == 0 {
+	if len(names.Fields)+len(names.Events)+len(names.Properties) == 0 {
 		return nil, nil
 	}
+	slices.Sort(names.Properties)
 	slices.Sort(names.Fields)
 	slices.Sort(names.Events)
-	readers, err := r.src.Segments(ctx, event.AllTime)
+	readers, err := r.raw.Segments(ctx, event.AllTime) // names are the same, and no copies are made
 	if err != nil {
 		return nil, err
 	}
@@ -268,6 +277,22 @@ func (r *run) warnings(ctx context.Context) ([]string, error) {
 		}
 		warnings = append(warnings, syntax.UnknownField(name, known))
 	}
+	var properties []string
+	for _, name := range names.Properties {
+		found, err := anyReader(readers, func(r *segment.Reader) (bool, error) { return givesProperty(r, name) })
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			continue
+		}
+		if properties == nil {
+			if properties, err = propertyNames(readers); err != nil {
+				return nil, err
+			}
+		}
+		warnings = append(warnings, syntax.UnknownProperty(name, properties))
+	}
 	return warnings, nil
 }
 
@@ -279,6 +304,34 @@ func anyReader(readers []*segment.Reader, holds func(r *segment.Reader) (bool, e
 		}
 	}
 	return false, nil
+}
+
+// givesProperty reports whether a field gives a profile property a value.
+func givesProperty(r *segment.Reader, name string) (bool, error) {
+	for op := scalar.ProfileSet; op <= scalar.ProfileRemove; op++ {
+		if !op.Makes() {
+			continue
+		}
+		if ok, err := r.HasField(scalar.ProfileField(op, name)); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// propertyNames returns the names of all profile properties.
+func propertyNames(readers []*segment.Reader) ([]string, error) {
+	fields, err := fieldNames(readers)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, name := range fields {
+		if op, property, ok := scalar.ParseProfileField(name); ok && op.Makes() {
+			names[property] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // eventNames returns the names of all events.

@@ -14,7 +14,8 @@ import (
 type Record struct {
 	// Received is the arrival of rows whose batch has no arrivals of its own, Unix nanoseconds.
 	Received int64
-	// Users are the dense numbers of the strings in the batch's user dictionary.
+	// Users are the dense numbers of the strings in the batch's user dictionary, 0 of one that only skipped
+	// rows have.
 	Users []uint32
 	// Skipped rows, ascending, are duplicates: not stored events.
 	Skipped []uint32

@@ -76,6 +76,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(Garbage(8))
 	f.Add(Link(1, 0, 9))
 	f.Add([]byte("t"))
+	f.Add(ErasureKey{Tenant: 1, Kind: ErasureReceipt, Number: 9}.Bytes())
+	f.Add(ErasureKey{Tenant: 1, Kind: ErasureName, Hash: [32]byte{1, 2}}.Bytes())
 	f.Fuzz(func(t *testing.T, key []byte) {
 		Format(key)
 		if k, err := ParseHot(key); err == nil && !bytes.Equal(Hot(k.Tenant, k.Partition, k.Day, k.Sequence), key) {
@@ -92,6 +94,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if a, b, c, err := ParseLink(key); err == nil && !bytes.Equal(Link(a, b, c), key) {
 			t.Fatalf("link key %x does not come back", key)
+		}
+		if k, err := ParseErasure(key); err == nil && !bytes.Equal(k.Bytes(), key) {
+			t.Fatalf("erasure key %x does not come back", key)
 		}
 		if s, err := ParseGarbage(key); err == nil && !bytes.Equal(Garbage(s), key) {
 			t.Fatalf("garbage key %x does not come back", key)

@@ -7,6 +7,8 @@ import (
 
 	"cairn/engine/column"
 	"cairn/engine/event"
+
+	"github.com/RoaringBitmap/roaring/v2"
 )
 
 // benchInputs are the batches of a day: sessions with a dozen fields an event, most of which stay
@@ -180,6 +182,32 @@ func BenchmarkRows(b *testing.B) {
 		for b.Loop() {
 			if rows, err := r.Rows(nil); err != nil || len(rows) != r.Len() {
 				b.Fatal(len(rows), err)
+			}
+		}
+		reportEach(b, "event", r.Len())
+	})
+}
+
+// BenchmarkRenumber copies the rows of every tenth user.
+func BenchmarkRenumber(b *testing.B) {
+	inputs := benchInputs(benchEvents)
+	encoded, err := Build(inputs, BuildOptions{Cold: true})
+	r := opened(b, encoded, err)[0]
+	all, err := r.AllUsers()
+	if err != nil {
+		b.Fatal(err)
+	}
+	users := roaring.New()
+	for it := all.Iterator(); it.HasNext(); {
+		if user := it.Next(); user%10 == 0 {
+			users.Add(user)
+		}
+	}
+	b.Run(fmt.Sprintf("rows=%dk/users=10%%", r.Len()/1000), func(b *testing.B) {
+		for b.Loop() {
+			copies, err := r.Renumber(users, func(user uint32) uint32 { return user + 1 }, BuildOptions{})
+			if err != nil || len(copies) != 1 {
+				b.Fatal(len(copies), err)
 			}
 		}
 		reportEach(b, "event", r.Len())

@@ -25,9 +25,10 @@ type mask struct {
 // Rows keep their numbers, and blocks, columns, postings and Info show hidden rows as well: a reader of
 // rows leaves those in HiddenRows out. AllUsers, EventUsers and UserRows do so themselves.
 func (r *Reader) Without(users *roaring.Bitmap) *Reader {
-	info := r.info()
-	if users == nil || users.IsEmpty() || info.Rows == info.RowsWithoutUser ||
-		users.Minimum() > info.UserMax || users.Maximum() < info.UserMin {
+	if users == nil || users.IsEmpty() {
+		return r
+	}
+	if info := r.info(); users.Minimum() > info.UserMax || users.Maximum() < info.UserMin {
 		return r
 	}
 	if r.mask != nil {

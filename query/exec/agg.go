@@ -132,10 +132,7 @@ func (a *usersAggregate) bound() int { return int(a.x.Source.UserCount()) + 1 }
 
 func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	bound := a.bound()
-	most := listMax(bound)
-	if len(a.sets) <= fewSets || a.x.made != nil && len(a.sets) <= 16*fewSets {
-		most = min(most, fewSets)
-	}
+	most := a.listMost(bound)
 	ids, err := b.users(a.buffer[:0])
 	if err != nil {
 		return err
@@ -160,6 +157,20 @@ func (a *usersAggregate) update(b *batch, groups []uint32) error {
 	}
 	a.account.add(grown)
 	return nil
+}
+
+// listMost is how many members a set may have before it becomes a bitmap.
+func (a *usersAggregate) listMost(bound int) int {
+	if len(a.sets) <= fewSets || a.x.made != nil && len(a.sets) <= 16*fewSets {
+		return min(listMax(bound), fewSets)
+	}
+	return listMax(bound)
+}
+
+// addUser adds a user.
+func (a *usersAggregate) addUser(group, user uint32) {
+	bound := a.bound()
+	a.account.add(a.sets[group].addMost(user, bound, a.listMost(bound)))
 }
 
 // addWhole adds all users of a source.

@@ -176,6 +176,9 @@ func (x *Execution) bindOr(c *condition, v *view) (*bound, error) {
 }
 
 func (x *Execution) bindLeaf(c *condition, v *view) (*bound, error) {
+	if x.explaining && slices.ContainsFunc(c.program.leaves, func(l leaf) bool { return l.perUser == notLearnt }) {
+		return &bound{op: boundGeneric, program: c.program}, nil
+	}
 	if len(c.refs) == 1 && !x.Knobs.NoDictEval {
 		if c.refs[0].source == sourceUser {
 			if x.made != nil {

@@ -24,30 +24,45 @@ func (x *Execution) bindUsers(c *condition, v *view) (*bound, error) {
 		return nil, err
 	}
 	reader := &userReader{x: x, p: c.program}
-	if reader.named() {
+	if c.program.named() {
 		if err := x.names.load(x, v); err != nil {
 			return nil, err
 		}
 	}
-	rows := roaring.New()
-	from := -1 // first row of the run of passing users
+	// Many short runs: a bit for every row is quicker than adding ranges to a bitmap.
+	words := index.TakeWords((v.info.Rows + 63) / 64)
+	defer index.PutWords(words)
+	count := 0
+	table, property := c.propertyTable()
 	for i, user := range users {
-		reader.user = user
-		switch passes := c.program.test(reader); {
-		case passes && from < 0:
-			from = int(starts[i])
-		case !passes && from >= 0:
-			rows.AddRange(uint64(from), uint64(starts[i]))
-			from = -1
+		passes := false
+		if table != nil {
+			passes = table[property.number(user)]
+		} else {
+			reader.user = user
+			passes = c.program.test(reader)
+		}
+		if passes {
+			setBits(words, starts[i], starts[i+1])
+			count += int(starts[i+1] - starts[i])
 		}
 	}
-	if from >= 0 {
-		rows.AddRange(uint64(from), uint64(v.info.Rows))
-	}
-	if int(rows.GetCardinality()) == v.info.Rows {
+	switch count {
+	case 0:
+		return &bound{set: index.None}, nil
+	case v.info.Rows:
 		return &bound{set: index.All}, nil
 	}
-	return &bound{set: index.Of(rows)}, nil
+	return &bound{set: index.Of(roaring.FromDense(words, true))}, nil
+}
+
+// setBits sets the bits [from, to).
+func setBits(words []uint64, from, to uint32) {
+	for from < to {
+		end := min(to, (from|63)+1)
+		words[from>>6] |= (^uint64(0) >> (64 - (end - from))) << (from & 63)
+		from = end
+	}
 }
 
 func rangeSet(from, to int) index.Rows {
@@ -91,8 +106,8 @@ func (r *userReader) Value(slot int) event.Value {
 }
 
 // named reports whether the program sees the name of the user.
-func (r *userReader) named() bool {
-	for _, l := range r.p.leaves {
+func (p *program) named() bool {
+	for _, l := range p.leaves {
 		if l.perUser == nil {
 			return true
 		}

@@ -68,7 +68,8 @@ func columnOf(ref columnRef) *syntax.Column {
 	return &syntax.Column{Scope: syntax.ScopeFields, Name: ref.name}
 }
 
-// refs returns the distinct columns that e reads. did, first_time and user in read the user.
+// refs returns the distinct columns that e reads. did, first_time and user in read who stands for the user,
+// profile properties the user.
 func (x *Execution) refs(e syntax.Expr) []columnRef {
 	var list []columnRef
 	add := func(r columnRef) {
@@ -84,6 +85,8 @@ func (x *Execution) refs(e syntax.Expr) []columnRef {
 		case *syntax.Column:
 			if r, ok := refOf(e); ok {
 				add(r)
+			} else if e.Scope == syntax.ScopeProfile {
+				add(columnRef{source: sourceUser})
 			}
 		case *syntax.UserIn, *syntax.Did, *syntax.FirstTime:
 			add(x.Actor)

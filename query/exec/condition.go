@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"sync"
+
 	"cairn/engine/event"
 	"cairn/query/syntax"
 )
@@ -15,6 +17,9 @@ type condition struct {
 	refs    []columnRef
 	test    columnTest // what the expression does to its only column, if simple
 	cost    int        // leaves and their parents: the cheap come first
+
+	once     sync.Once // for what follows
+	byNumber []bool    // see propertyTable
 }
 
 type conditionOp uint8
@@ -157,7 +162,7 @@ func (x *Execution) leaf(e syntax.Expr) (*condition, error) {
 
 // testOf recognises the simple shapes on a column.
 func (x *Execution) testOf(e syntax.Expr, ref columnRef) columnTest {
-	isColumn := func(e syntax.Expr) bool { _, ok := e.(*syntax.Column); return ok }
+	isColumn := func(e syntax.Expr) bool { c, ok := e.(*syntax.Column); return ok && c.Scope != syntax.ScopeProfile }
 	if ref.source == sourceReceived {
 		return columnTest{}
 	}
@@ -258,3 +263,6 @@ func isColumnOf(e syntax.Expr) (columnRef, bool) {
 	}
 	return refOf(c)
 }
+
+// ofUsers reports whether a condition looks at nothing but the user.
+func ofUsers(c *condition) bool { return len(c.refs) == 1 && c.refs[0].source == sourceUser }

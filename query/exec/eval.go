@@ -31,7 +31,11 @@ func (x *Execution) program(e syntax.Expr) (*program, error) {
 		case *syntax.Column:
 			ref, ok := refOf(l)
 			if !ok {
-				return p.slot(leaf{perUser: noValues}), nil
+				values, err := x.userValues(l)
+				if err != nil {
+					return 0, err
+				}
+				ref, want.perUser = columnRef{source: sourceUser}, values
 			}
 			want.ref = ref
 		default:

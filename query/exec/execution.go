@@ -75,6 +75,8 @@ type Execution struct {
 	columns   []columnRef     // that the pipeline reads
 	names     *nameCache
 	known     *learntValues
+	// explaining says that nothing is learnt of users; see notLearnt.
+	explaining bool
 }
 
 // Reading counts what a query read. It is shared by the pipelines of a query.
@@ -82,6 +84,19 @@ type Reading struct {
 	Segments, Rows, Bytes atomic.Int64
 	Inexact               atomic.Bool // a sketch stands in for exact values
 	names                 nameCache
+	failed                atomic.Pointer[error] // why a user could not be looked up
+	profiles              profileCache
+}
+
+// fail makes the query end with an error that came up where none can be returned.
+func (r *Reading) fail(err error) { r.failed.CompareAndSwap(nil, &err) }
+
+// err returns why the query has to end.
+func (r *Reading) err() error {
+	if err := r.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // SetActor makes a column stand for the user; nil is the user himself.

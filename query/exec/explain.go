@@ -37,6 +37,7 @@ type Answer struct {
 // Explain describes a plan. Conditions are looked up in dictionaries and indexes; no block is read.
 func (x *Execution) Explain(ctx context.Context, p *plan.Pipeline) (*Step, error) {
 	x.prepare()
+	x.explaining = true
 	s := &Step{Operator: describe(p.First)}
 	for _, stage := range p.Rest {
 		s.Stages = append(s.Stages, syntax.StageString(stage))
@@ -174,6 +175,11 @@ func (x *Execution) answers(c *condition, v *view, into map[Answer]int) error {
 		a.By = "scan"
 	case boundNumbers, boundOr, boundNot:
 		a.By = "scan"
+	case boundGeneric:
+		a.By = "rows"
+		if ofUsers(c) {
+			a.By = "users"
+		}
 	default:
 		a.By = "rows"
 	}

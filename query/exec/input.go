@@ -30,6 +30,9 @@ type input struct {
 	floatBuffer []float64
 	okBuffer    []bool
 	values      []event.Value
+	users       []uint32
+
+	property *userValues // inputPerUser: see program.property
 }
 
 // inputView is what an input knows of a segment.
@@ -57,6 +60,7 @@ const (
 	inputNumbers                  // a numeric column itself
 	inputBins                     // a bin of the time column
 	inputUser                     // the user
+	inputPerUser                  // a function of what is known of the user
 	inputMade                     // a computed column
 	inputRows                     // evaluated row by row
 )
@@ -121,8 +125,12 @@ func (in *input) open(v *view) error {
 		}
 		return in.openRows()
 	case sourceUser:
-		if in.direct {
+		switch {
+		case in.direct:
 			in.kind = inputUser
+			return nil
+		case !p.named():
+			in.kind, in.property = inputPerUser, p.property()
 			return nil
 		}
 		return in.openRows()
@@ -320,6 +328,19 @@ func (in *input) each(b *batch) ([]event.Value, error) {
 		}
 		for i := range out {
 			out[i] = in.x.names.value(ids[b.row(i)])
+		}
+	case inputPerUser:
+		users, err := b.users(in.users[:0])
+		if err != nil {
+			return nil, err
+		}
+		in.users = users
+		for i, u := range users {
+			if i > 0 && u == users[i-1] {
+				out[i] = out[i-1]
+			} else {
+				out[i] = in.perUser(u)
+			}
 		}
 	case inputMade:
 		c, err := b.made.column(in.made)

@@ -14,8 +14,9 @@ type keyColumn struct {
 	ids *interner
 	// byCode, of the open segment, is gid+1 by code+1, 0 where not asked for yet; byUser is the same by
 	// dense user id, for all segments, and byMade by the number of a computed column's value.
-	byUser []uint32
-	byMade []uint32
+	byUser   []uint32
+	byNumber []uint32 // gid + 1 by number of the property, for an inputPerUser
+	byMade   []uint32
 	// sessions are the same for the sessions of a chunk.
 	sessions chunkGids
 	ints     numberMap // raw numbers to gid
@@ -124,6 +125,14 @@ func (k *keyColumn) gids(b *batch) ([]uint32, error) {
 		}
 		k.codeBuffer = out
 		k.userGids(out)
+		return out, nil
+	case inputPerUser:
+		out, err := b.users(k.codeBuffer[:0])
+		if err != nil {
+			return nil, err
+		}
+		k.codeBuffer = out
+		k.perUserGids(out)
 		return out, nil
 	case inputNumbers:
 		return k.numberGids(b)
@@ -370,6 +379,15 @@ func (t *groupTable) group(values []event.Value) uint32 {
 	group := t.keys[0].ids.intern(values[0])
 	for level := range t.pairs {
 		group = t.pairs[level].number(group, t.keys[level+1].ids.intern(values[level+1]))
+	}
+	return group
+}
+
+// groupOf returns the group of keys by their numbers.
+func (t *groupTable) groupOf(gids []uint32) uint32 {
+	group := gids[0]
+	for level := range t.pairs {
+		group = t.pairs[level].number(group, gids[level+1])
 	}
 	return group
 }

@@ -15,6 +15,9 @@ func (x *Execution) Run(ctx context.Context, p *plan.Pipeline) (*result.Table, e
 	if err != nil {
 		return nil, err
 	}
+	if err := x.Read.err(); err != nil {
+		return nil, err
+	}
 	return t.result(ctx)
 }
 

@@ -51,6 +51,9 @@ func (w *statsWorker) whole(v *view, b *bound) (bool, error) {
 			return false, nil
 		}
 	}
+	if done, err := w.wholeByUser(v, b); done || err != nil {
+		return done, err
+	}
 	byEvent := -1
 	values := make([]event.Value, len(w.table.keys))
 	for i, k := range w.table.keys {

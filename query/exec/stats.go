@@ -161,6 +161,8 @@ type statsWorker struct {
 	pairs   *pairCounter // not nil: stands in for groups
 	subset  []uint16
 	groups  []uint32
+	gids    []uint32 // serves takeUser
+	sized   int      // up to which group the states have room, for takeUser
 }
 
 func (p *statsPass) newWorker() (consumer, error) {

@@ -27,6 +27,10 @@ type stream struct {
 	columns   []syntax.Expr // whose values events carry
 	exact     []bool        // by column: whether 1 and 1.0 are two values
 	refs      bool          // events carry refs, and the order among simultaneous ones always matters
+	loose     bool          // simultaneous events may come in any order
+	apart     bool          // of values, absent and null are two; 0 is absent
+	// suits, if not nil, leaves out segments of which no event is wanted.
+	suits func(v *view) bool
 	// only, if not nil, are the users wanted; others may come too.
 	only *idSet
 
@@ -175,6 +179,11 @@ func (s *stream) open(ctx context.Context) error {
 	scan, err := s.x.newScan(ctx, s.rng, s.filter)
 	if err != nil {
 		return err
+	}
+	if s.suits != nil {
+		before := len(scan.views)
+		scan.views = slices.DeleteFunc(scan.views, func(v *scanView) bool { return !s.suits(v.view) })
+		s.x.Read.Segments.Add(int64(len(scan.views) - before))
 	}
 	slices.SortStableFunc(scan.views, func(a, b *scanView) int { return compareInts(a.info.TimeMin, b.info.TimeMin) })
 	end := int64(0)

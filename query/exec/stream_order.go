@@ -14,7 +14,7 @@ func (w *streamWorker) arrange(r *userRows, pieces []piece) error {
 				sorted = false
 				break
 			}
-			ties = ties || w.stream.refs || r.differ(i-1, i)
+			ties = ties || !w.stream.loose && (w.stream.refs || r.differ(i-1, i))
 		}
 	}
 	if sorted && !ties {
@@ -35,7 +35,7 @@ func (w *streamWorker) arrange(r *userRows, pieces []piece) error {
 			differ = differ || r.differ(int(order[to-1]), int(order[to]))
 			to++
 		}
-		if to-from > 1 && differ {
+		if to-from > 1 && differ && !w.stream.loose {
 			if err := w.arrangeTie(order[from:to], pieces); err != nil {
 				return err
 			}

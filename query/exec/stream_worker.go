@@ -100,7 +100,11 @@ func (s *stream) newWorker(ctx context.Context) (*streamWorker, error) {
 	for i := range s.columns {
 		ids := newInterner(s.x.Budget, "values")
 		ids.exact = s.isExact(i)
-		ids.intern(event.Null)
+		if ids.apart = s.apart; s.apart {
+			ids.intern(event.Value{})
+		} else {
+			ids.intern(event.Null)
+		}
 		w.ids = append(w.ids, ids)
 	}
 	for len(w.chunk.keys) < len(s.columns) {

@@ -163,9 +163,13 @@ func (t *table) named(name string) func(r *row) event.Value {
 
 // user returns who did a row, canonical, or absent.
 func (x *Execution) user(t *table) func(r *row) event.Value {
+	return t.actor(x.actorColumn())
+}
+
+// actor returns who did a row, canonical, or absent, where a column stands for the user of events.
+func (t *table) actor(actor *syntax.Column) func(r *row) event.Value {
 	get := t.named(syntax.ColumnUser)
 	if t.events && !t.made {
-		actor := x.actorColumn()
 		switch {
 		case actor.Scope == syntax.ScopeFields:
 			get = func(r *row) event.Value { return r.event.field(actor.Name) }
@@ -196,6 +200,13 @@ func (x *Execution) tableEnv(t *table, into *tableRow) *scalar.Env {
 		var get func(r *row) event.Value
 		switch e := e.(type) {
 		case *syntax.Column:
+			if e.Scope == syntax.ScopeProfile {
+				var err error
+				if get, err = x.profileOf(t, e); err != nil {
+					return 0, err
+				}
+				break
+			}
 			get = t.getter(e)
 		default:
 			values, err := x.userValues(e)

@@ -26,18 +26,25 @@ type userValues struct {
 	firsts  []int64                     // first_time, by dense id; noTime where there is none
 	byValue map[event.Value]event.Value // did, first_time where another field stands for the user
 	other   event.Value                 // what stands for users not in it
+
+	// A profile property: the number of its value by dense id, 0 where there is none. It is the user's, also
+	// where another field stands for him.
+	profile []uint32
+	values  []event.Value // by number; that of 0 is absent
 }
 
 const noTime = math.MaxInt64
 
-// noValues knows nothing of anybody.
-var noValues = &userValues{}
+// noValues knows nothing of anybody. notLearnt stands for what a query that runs would learn.
+var noValues, notLearnt = &userValues{}, &userValues{}
 
 // at returns what is known of a dense id.
 func (u *userValues) at(id uint32) event.Value {
 	switch {
 	case u.set != nil:
 		return event.Bool(id != segment.NoUser && u.set.ids.has(id))
+	case u.profile != nil:
+		return u.values[u.number(id)]
 	case u.counts != nil:
 		if id == segment.NoUser || int(id) >= len(u.counts) {
 			return event.Int(0)
@@ -60,7 +67,7 @@ func (u *userValues) of(v event.Value) event.Value {
 	if u.x == nil {
 		return u.other
 	}
-	if !u.x.byID() {
+	if u.profile == nil && !u.x.byID() {
 		if u.set != nil {
 			return event.Bool(u.set.values[v])
 		}
@@ -69,8 +76,17 @@ func (u *userValues) of(v event.Value) event.Value {
 		}
 		return u.other
 	}
+	if v.Kind() != event.KindString {
+		if u.set != nil {
+			return event.Bool(u.set.values[v])
+		}
+		return u.at(segment.NoUser)
+	}
 	id, ok, err := u.x.Source.UserID(v.AsString())
-	if err != nil || !ok || v.Kind() != event.KindString {
+	if err != nil {
+		u.x.Read.fail(err)
+	}
+	if err != nil || !ok {
 		if u.set != nil {
 			return event.Bool(u.set.values[v])
 		}
@@ -98,7 +114,7 @@ func (x *Execution) byID() bool { return x.Actor.source == sourceUser }
 // learn works out the leaves of expressions that are about users: those the pipeline's expressions
 // name, and first those within the selectors of these.
 func (x *Execution) learn(ctx context.Context, list ...syntax.Expr) error {
-	var err error
+	err := x.learnProfiles(ctx, list)
 	for _, e := range list {
 		plan.Walk(e, func(e syntax.Expr) bool {
 			if err == nil {
@@ -118,6 +134,9 @@ func (x *Execution) learnLeaf(ctx context.Context, e syntax.Expr) error {
 	case *syntax.FirstTime:
 		selector = e.Selector
 	default:
+		return nil
+	}
+	if x.explaining {
 		return nil
 	}
 	name := syntax.ExprString(e)
@@ -170,12 +189,21 @@ func (x *Execution) keepLearnt(name string, values *userValues) *userValues {
 
 // userValues returns what was learnt for a leaf.
 func (x *Execution) userValues(e syntax.Expr) (*userValues, error) {
+	if _, ok := e.(*syntax.Agg); !ok && x.explaining {
+		return notLearnt, nil
+	}
 	if in, ok := e.(*syntax.UserIn); ok {
 		set := x.Sets[in.Name]
 		if set == nil {
 			return noValues, nil
 		}
 		return x.keepLearnt("in "+in.Name, &userValues{x: x, set: set}), nil
+	}
+	if c, ok := e.(*syntax.Column); ok {
+		if values := x.Read.profiles.get(c.Name); c.Scope == syntax.ScopeProfile && values != nil {
+			return values, nil
+		}
+		return noValues, nil
 	}
 	if values := x.learnt(syntax.ExprString(e)); values != nil {
 		return values, nil

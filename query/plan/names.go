@@ -6,9 +6,9 @@ import (
 	"cairn/query/syntax"
 )
 
-// Names are what a query names of stored events: fields and, in selectors, event names. Each is in it
-// once, in the order of the text.
-type Names struct{ Fields, Events []string }
+// Names are what a query names of stored events: fields, properties of profiles and, in selectors, event
+// names. Each is in it once, in the order of the text.
+type Names struct{ Fields, Events, Properties []string }
 
 // Add adds the names of a pipeline, those in the selectors of stages, did and first_time too.
 func (f *Names) Add(p *syntax.Pipeline) {
@@ -57,6 +57,9 @@ func (f *Names) expr(e syntax.Expr, made func(string) bool, open bool) {
 	Walk(e, func(e syntax.Expr) bool {
 		switch e := e.(type) {
 		case *syntax.Column:
+			if e.Scope == syntax.ScopeProfile && !slices.Contains(f.Properties, e.Name) {
+				f.Properties = append(f.Properties, e.Name)
+			}
 			ofEvent := e.Scope == syntax.ScopeFields ||
 				e.Scope == syntax.ScopeRow && open && !made(e.Name) && !IsEventColumn(e.Name)
 			if ofEvent && !slices.Contains(f.Fields, e.Name) {

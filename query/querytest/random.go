@@ -3,6 +3,7 @@ package querytest
 import (
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"cairn/engine/event"
 	"cairn/query/reference"
+	"cairn/query/scalar"
 )
 
 // RandomEnv is what RandomQuery's texts depend on: now lies among RandomEvents.
@@ -30,8 +32,60 @@ func RandomEvents(t *rapid.T) []event.Event {
 	for i := range events {
 		events[i] = rapid.Custom(randomEvent).Draw(t, "event")
 	}
+	return append(events, RandomProfiles(t, 12)...)
+}
+
+// RandomProfiles draws fewer than n profile events: few instants, users and properties, operations of every
+// kind with values that suit them and others.
+func RandomProfiles(t *rapid.T, n int) []event.Event {
+	ops := pickFrom(t, [][]string{
+		{"$set.", "$set.", "$set.", "$set_once.", "$add.", "$append.", "$union.", "$remove.", "$unset.", "$unset", "$delete"},
+		{"$set."},
+		{"$set.", "$add."},
+	})
+	values := randomProperties
+	if uniform(t, 2) == 0 {
+		values = []event.Value{pickFrom(t, values), pickFrom(t, values), pickFrom(t, []event.Value{event.Null, event.Int(1), event.Float(1)})}
+	}
+	instants := 1 + uniform(t, 6)
+	var events []event.Event
+	for range uniform(t, n) {
+		events = append(events, rapid.Custom(func(t *rapid.T) event.Event { return randomProfile(t, instants, ops, values) }).Draw(t, "profile"))
+	}
 	return events
 }
+
+func randomProfile(t *rapid.T, instants int, ops []string, values []event.Value) event.Event {
+	at := randomStart + int64(uniform(t, instants))*int64(16*time.Hour)
+	e := event.Event{Time: at, Received: at, Name: scalar.ProfileEvent, User: pickFrom(t, []string{"u1", "u1", "u2", "u3", "u5", ""})}
+	for range 1 + uniform(t, 4) {
+		op := pickFrom(t, ops)
+		f := event.Field{Name: op}
+		switch op {
+		case "$delete":
+			f.Value = pickFrom(t, []event.Value{event.Bool(true), event.Bool(true), event.Bool(false), event.String("true")})
+		case "$unset":
+			f.Value = pickFrom(t, []event.Value{event.String("p"), event.String("o"), event.List(`["q","o.a"]`), event.List(`[1,"p"]`), event.Null})
+		default:
+			f.Name += pickFrom(t, []string{"p", "p", "q", "q", "o.a", "o.b", "o"})
+			f.Value = pickFrom(t, values)
+		}
+		if e.Get(f.Name).IsAbsent() {
+			e.Fields = append(e.Fields, f)
+		}
+	}
+	return e
+}
+
+// randomProperties are values of operations; the first ones suit where(), which asks for 1, "a" and the like.
+var randomProperties = []event.Value{
+	event.Int(1), event.Int(1), event.Float(1), event.Int(2), event.Float(0.5), event.String("a"), event.String("a"), event.String("b"),
+	event.List(`["a","b"]`), event.List("[1,1.0,2]"), event.List("[]"), event.List(`["a"]`), event.Bool(true), event.Null,
+	event.EmptyObject, event.Int(1<<63 - 1), event.String("2025-03-30"), event.List(`[[1],{"k":1},null]`),
+}
+
+// randomColumns are names that random texts may use: properties of profiles, p and q with values, o in objects.
+var randomColumns = []string{"user.p", "user.p", "user.q", "user.o.a", "user.o", "user.none"}
 
 func randomEvent(t *rapid.T) event.Event {
 	at := randomStart + int64(uniform(t, 5*24))*int64(time.Hour)
@@ -78,7 +132,7 @@ func RandomQuery(t *rapid.T) string {
 		g.lets = true
 	}
 	b.WriteString(g.selector() + g.timeRange())
-	g.columns = []string{"x", "y", "s", "l", "nope", "time", "event", "user", "id", "fields.x"}
+	g.columns = append([]string{"x", "y", "s", "l", "nope", "time", "event", "user", "id", "fields.x"}, randomColumns[:uniform(t, len(randomColumns)+1)]...)
 	g.events, g.open = true, true
 	for range rapid.IntRange(0, 4).Draw(t, "stages") {
 		b.WriteString(" | " + g.stage())
@@ -149,7 +203,7 @@ func (g *generator) name() string {
 func (g *generator) column() string { return g.pick(g.columns...) }
 
 func (g *generator) selector() string {
-	inside := &generator{t: g.t, lets: g.lets, events: true, open: true, columns: []string{"x", "y", "s", "l", "time", "user"}}
+	inside := &generator{t: g.t, lets: g.lets, events: true, open: true, columns: []string{"x", "y", "s", "l", "time", "user", "user.p"}}
 	term := func() string {
 		name := g.pick("*", "*", "*", "a", "a", "b", "c", "")
 		if name == "" || g.chance(5) {
@@ -203,6 +257,9 @@ func (g *generator) remove(name string) {
 		if c != name {
 			rest = append(rest, c)
 		}
+	}
+	if name == "user" && !g.events {
+		rest = slices.DeleteFunc(rest, func(c string) bool { return strings.HasPrefix(c, "user.") })
 	}
 	g.columns = rest
 }
@@ -297,7 +354,7 @@ func (g *generator) running() string {
 }
 
 func (g *generator) users() string {
-	g.reset([]string{"user"})
+	g.reset([]string{"user", "user.p"})
 	return "users"
 }
 

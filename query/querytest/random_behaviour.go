@@ -128,7 +128,7 @@ func (b *behaviours) query() string {
 
 // pipeline draws a source, stages that leave events, and a behavioural stage with its view.
 func (b *behaviours) pipeline() string {
-	b.columns = []string{"x", "y", "s", "l", "nope", "time", "event", "user", "id", "fields.x"}
+	b.columns = append([]string{"x", "y", "s", "l", "nope", "time", "event", "user", "id", "fields.x"}, randomColumns[:uniform(b.t, len(randomColumns)+1)]...)
 	b.events, b.open = true, true
 	text := "*"
 	if b.chance(6) {
@@ -206,8 +206,9 @@ func (b *behaviours) madeUser() string {
 	if b.has("user") && b.chance(2) {
 		e = fmt.Sprintf("if(%s, user, %s)", b.condition(1), e)
 	}
-	b.remove("user")
-	b.columns = append(b.columns, "user")
+	if !b.has("user") {
+		b.columns = append(b.columns, "user")
+	}
 	return "extend user = " + e
 }
 

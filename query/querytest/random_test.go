@@ -43,7 +43,7 @@ func TestRandomIdentities(t *testing.T) {
 func TestRandomBehaviours(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := RandomBehaviour(t)
-		events := RandomJourneys(t)
+		events := append(RandomJourneys(t), RandomProfiles(t, 8)...)
 		want := answer(t, text, events)
 		if got := answer(t, text, rapid.Permutation(events).Draw(t, "order")); got != want {
 			t.Fatalf("%s\n%s\nin another order\n%s", text, want, got)

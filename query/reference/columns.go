@@ -88,14 +88,14 @@ func (r *run) project(in *rows, s *syntax.Project) (*rows, error) {
 		return nil, err
 	}
 	out := in.each(func(old *row) *row {
-		made := &row{map[string]event.Value{}, old.event, old.own, old.own}
+		made := &row{columns: map[string]event.Value{}, event: old.event, user: old.own, own: old.own}
 		for i, f := range fs {
 			made.columns[names[i]] = f(old)
 			switch {
 			case makesUser(names[i], exprs[i]):
 				made.setUser(made.columns[names[i]])
 			case names[i] == syntax.ColumnUser:
-				made.user = old.user
+				made.user, made.made = old.user, old.made
 			}
 		}
 		return made
@@ -167,7 +167,7 @@ func (in *rows) drop(s *syntax.Drop) *rows {
 func (r *row) remove(name string) {
 	delete(r.columns, name)
 	if name == syntax.ColumnUser {
-		r.user = r.own
+		r.user, r.made = r.own, false
 	}
 }
 

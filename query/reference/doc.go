@@ -14,6 +14,28 @@
 // The user. On events it is the user of the event, or the field that `set actor` names; on other rows
 // the column user. Absent, null and no user are the same: counted as an event, left out per user.
 //
+// Profiles. user.NAME is what the user's events called $profile, all that are stored, have made of the property
+// by now, whatever the range and the stages. Their fields are operations, `$set.plan` sets the property plan;
+// other fields do nothing. Operations of one instant, of one event or of several, are applied in the order
+// $delete, $unset, $set, $set_once, $add, $append, $union, $remove, and those of one kind by value, the smaller
+// first: of two simultaneous $set the greater one stays. $delete works if it is true. $unset is a name or a
+// list of names, or $unset.NAME with any value; it takes what lies in an object with it, address also
+// address.city, while setting one leaves the other. A property that is set to null is null. $set_once sets what
+// is absent or null. $add counts that as 0, and does nothing where one of the two is no number; integers add up
+// as with +. $append and $union take a value, or the elements of a list; what is no list becomes one of a single
+// element, absent and null an empty one; $union leaves out what the list has, 1 and 1.0 being one. $remove
+// takes all elements out that equal its value, or an element of it, and leaves what is no list. The user of an
+// event is its own also with an actor, unless a stage made the column user; of other rows it is the column user,
+// if that is a string. Nobody has no properties. What retention has dropped is gone from profiles too. A profile is that of the canonical user, of
+// all the events of his ids, unless `set identity = raw`.
+//
+// Identity. Unless `set identity = raw`, the user of an event is the canonical one, by engine.Link's rules, wherever
+// users are looked at: as a column, in counts by user, and for simultaneous events in their order. A text that is
+// compared with the column user (=, !=, in, not in) is an id, and stands for the person whose id it is. A column
+// user that a stage makes of something else holds what the stage says, and is compared as it is; but did,
+// first_time, history and `user in NAME` look for the person whose id the value is. `set actor` takes fields as
+// they are.
+//
 // Stats. Group keys that are absent or null are one group, shown as null; 1 and 1.0 are one group,
 // shown as 1; lists are compared whole, as text. Rows come by the keys in ascending order, nulls last.
 // Without keys there is one row, also of no events. count and users of nothing are 0, so is sum; topk

@@ -12,6 +12,7 @@ import (
 type linked struct {
 	rows      []*row
 	canonical map[string]string
+	profiles  map[string]map[string]event.Value
 }
 
 // Link makes these links all that there are, in any order. Queries see canonical users then, unless they set
@@ -34,6 +35,7 @@ func (s *Store) Link(links []engine.Link) {
 		events = append(events, e)
 	}
 	l.rows = rowsOf(events)
+	l.profiles = profiles(l.rows)
 	s.linked = l
 }
 

@@ -18,9 +18,14 @@ type row struct {
 	event   *event.Event
 	user    event.Value // canonical; absent when nobody, and on rows that are no events
 	own     event.Value // user as the event has it, whatever a stage has made of the column
+	made    bool        // a stage has made the column user of an event
 }
 
-func (r *row) clone() *row { return &row{maps.Clone(r.columns), r.event, r.user, r.own} }
+func (r *row) clone() *row {
+	c := *r
+	c.columns = maps.Clone(r.columns)
+	return &c
+}
 
 // makesUser reports whether a column of that name and meaning says who did the event, in place of what
 // the event says.
@@ -34,6 +39,7 @@ func (r *row) setUser(v event.Value) {
 	if r.event == nil {
 		return
 	}
+	r.made = true
 	if r.user = v.Canonical(); !v.Exists() {
 		r.user = event.Value{}
 	}
@@ -91,7 +97,7 @@ func newRow(e *event.Event) *row {
 	return r
 }
 
-// column looks a name up. Profiles are not stored yet: their properties are absent.
+// column looks a name up, but for the properties of profiles.
 func (r *row) column(c *syntax.Column) event.Value {
 	switch c.Scope {
 	case syntax.ScopeRow:

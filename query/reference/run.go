@@ -21,10 +21,12 @@ type Env struct {
 
 // Store holds events ready for queries.
 type Store struct {
-	rows   []*row          // newest first
-	linked *linked         // nil: nothing is linked
-	known  map[string]bool // fields
-	events map[string]bool // names
+	rows []*row // newest first
+	// profiles holds the properties of every user by name.
+	profiles map[string]map[string]event.Value
+	linked   *linked         // nil: nothing is linked
+	known    map[string]bool // fields
+	events   map[string]bool // names
 }
 
 // Load makes a Store of all stored events, in any order. They are not copied.
@@ -36,6 +38,7 @@ func Load(events []event.Event) *Store {
 			s.known[f.Name] = true
 		}
 	}
+	s.profiles = profiles(s.rows)
 	return s
 }
 
@@ -68,6 +71,7 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 		now:      env.Now.UnixNano(),
 		actor:    q.Settings.Actor,
 		sets:     map[string]map[event.Value]bool{},
+		profiles: s.profiles,
 	}
 	if r.actor == nil {
 		r.actor = &syntax.Column{Name: syntax.ColumnUser}
@@ -75,6 +79,7 @@ func (s *Store) Run(q *syntax.Query, env Env) (*result.Table, error) {
 	stored := s.rows
 	if s.linked != nil && q.Settings.Identity != syntax.IdentityRaw {
 		stored = s.linked.rows
+		r.profiles, r.persons = s.linked.profiles, s.linked.canonical
 		if q.Settings.Actor == nil {
 			r.canonical = s.linked.canonical
 		}
@@ -116,8 +121,10 @@ type run struct {
 	all      []*row                          // every stored event, newest first
 	sets     map[string]map[event.Value]bool // the users of each let
 	rng      event.TimeRange                 // of the pipeline at work
-	// canonical returns the user whom an id stands for; nil: everyone is himself.
-	canonical map[string]string
+	profiles map[string]map[string]event.Value
+	// canonical returns the user whom an id stands for; nil: everyone is himself. persons is the same for
+	// profiles, which are of users also where another field is the actor.
+	canonical, persons map[string]string
 }
 
 // userOf returns who did the row, canonical, or absent.
@@ -286,6 +293,9 @@ func (r *run) env(leaves *[]func(*row) event.Value) *scalar.Env {
 func (r *run) leaf(e syntax.Expr) (func(*row) event.Value, error) {
 	switch e := e.(type) {
 	case *syntax.Column:
+		if e.Scope == syntax.ScopeProfile {
+			return func(x *row) event.Value { return r.profile(x)[e.Name] }, nil
+		}
 		return func(x *row) event.Value { return x.column(e) }, nil
 	case *syntax.UserIn:
 		return func(x *row) event.Value { return event.Bool(r.sets[e.Name][r.person(x)]) }, nil

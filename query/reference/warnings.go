@@ -3,13 +3,14 @@ package reference
 import (
 	"slices"
 
+	"cairn/query/scalar"
 	"cairn/query/syntax"
 )
 
 // warnings names the events that a query selects, and the fields that it reads from events, that are
 // not stored.
 func (s *Store) warnings(q *syntax.Query) []string {
-	w := &nameReader{known: s.known, unknown: map[string]bool{}, events: map[string]bool{}}
+	w := &nameReader{known: s.known, unknown: map[string]bool{}, events: map[string]bool{}, properties: map[string]bool{}}
 	for _, let := range q.Lets {
 		w.pipeline(let.Body)
 	}
@@ -23,12 +24,24 @@ func (s *Store) warnings(q *syntax.Query) []string {
 	for _, name := range sortedKeys(w.unknown) {
 		list = append(list, syntax.UnknownField(name, sortedKeys(s.known)))
 	}
+	properties := map[string]bool{}
+	for name := range s.known {
+		if op, property, ok := scalar.ParseProfileField(name); ok && op.Makes() {
+			properties[property] = true
+		}
+	}
+	for _, name := range sortedKeys(w.properties) {
+		if !properties[name] {
+			list = append(list, syntax.UnknownProperty(name, sortedKeys(properties)))
+		}
+	}
 	return list
 }
 
 type nameReader struct {
 	known, unknown map[string]bool // fields
 	events         map[string]bool // names of selectors
+	properties     map[string]bool // of profiles
 }
 
 func (w *nameReader) pipeline(p *syntax.Pipeline) {
@@ -77,6 +90,9 @@ func (w *nameReader) expr(e syntax.Expr, made func(string) bool, open bool) {
 		return
 	}
 	for _, c := range syntax.Columns(e) {
+		if c.Scope == syntax.ScopeProfile {
+			w.properties[c.Name] = true
+		}
 		ofEvent := c.Scope == syntax.ScopeFields
 		if c.Scope == syntax.ScopeRow && open {
 			ofEvent = !made(c.Name) && !slices.Contains(syntax.EventColumns[:], c.Name)

@@ -68,6 +68,15 @@ func UnknownEvent(name string, known []string) string {
 	return fmt.Sprintf("no event called %s is stored", name)
 }
 
+// UnknownProperty is the warning that no event gives a profile property a value, with the nearest of those
+// there are.
+func UnknownProperty(name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf("no user has the property %s (did you mean %q?)", name, near)
+	}
+	return "no user has the property " + name
+}
+
 // Nearest returns the known name that a misspelt one most likely stands for, or "": at most a third
 // of the letters differ, swapped neighbours counting as one, or one is the beginning of the other.
 func Nearest(name string, known []string) string {
