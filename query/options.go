@@ -27,6 +27,9 @@ type Options struct {
 	Timeout time.Duration
 	// Limit is how many rows the answer may have, 0 for any number; Meta.Truncated says that it had more.
 	Limit int
+	// RawLimit stands in for Limit where Stream writes raw events, of which it holds few at a time; 0 for
+	// Limit.
+	RawLimit int
 	// Knobs turn optimisations off, for tests.
 	Knobs exec.Knobs
 }

@@ -1,6 +1,7 @@
 package query
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"time"
@@ -34,7 +35,7 @@ type Streamed struct {
 //
 // Where the answer is raw events, newest first (plan.Pipeline.Raw), they are found, read and written a few
 // thousand at a time, and memory does not depend on their number; only simultaneous events are held
-// together. Any other answer is computed first. Options.Limit applies to either.
+// together. Any other answer is computed first. Options.Limit applies to either, or RawLimit to raw events.
 //
 // The source is used up to the return: a slow reader of W keeps its snapshot open. It is the caller's to
 // close it then, and to put a deadline on W. Options.Timeout counts the time that the query works, not
@@ -97,7 +98,7 @@ func (s *stream) run(ctx context.Context, r *run) (*result.Meta, error) {
 	err = r.execution(main).RunRaw(ctx, main, func(t *result.Table) (bool, error) {
 		t.Meta.Location = r.calendar.Location()
 		n := len(t.Rows)
-		if limit := r.opt.Limit; limit > 0 && s.done.Rows+int64(n) > int64(limit) {
+		if limit := cmp.Or(r.opt.RawLimit, r.opt.Limit); limit > 0 && s.done.Rows+int64(n) > int64(limit) {
 			n = limit - int(s.done.Rows)
 			meta.Truncated = true
 		}

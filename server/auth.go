@@ -12,9 +12,9 @@ import (
 
 // authorize finds out what the bearer of a request may do and refuses what its route is not for.
 //
-// As long as there is no token of any tenant the server is open: whatever key a request shows, or none,
-// is taken for the default tenant, with every scope, so that a first try needs no set-up. The first
-// token closes it. The operator's token opens the admin listener only, unless Options.AdminPublic.
+// Until a token of a tenant is made the server is open: whatever key a request shows, or none, is taken
+// for the default tenant, with every scope, so that a first try needs no set-up. The first token closes
+// it for good, also when it is revoked or expires. The operator's token opens the admin listener only, unless Options.AdminPublic.
 func (r *request) authorize(need access.Scope, operator bool) error {
 	key := r.headerKey()
 	if operator {
@@ -97,7 +97,7 @@ func (r *request) authorizeOperator(key string) error {
 }
 
 // open reports whether requests need no token.
-func (s *Server) open() bool { return s.tokens.Len() == 0 }
+func (s *Server) open() bool { return !s.tokens.Closed() }
 
 // local refuses, while the server is open, requests to a name that is not this machine's: the page of a
 // stranger could make a browser here send them, by a name that leads to the loopback address.
@@ -105,19 +105,32 @@ func (r *request) local() error {
 	if r.s.opt.Insecure {
 		return nil
 	}
-	host := string(r.Host())
+	const hint = "make a token with cairn token create, or start it with --insecure"
+	if host := string(r.Host()); !loopback(host) {
+		return &api.Error{
+			Code:    api.CodeOrigin,
+			Message: fmt.Sprintf("without tokens the server answers to this machine's own names only, not to %q", host),
+			Hint:    hint,
+		}
+	}
+	// Without a preflight a page could ask for what changes something, though not read the answer.
+	origin := string(r.Request.Header.Peek("Origin"))
+	_, host, _ := strings.Cut(origin, "://")
+	if own := r.route != nil && !r.route.browser; own && origin != "" && (host == "" || !loopback(host)) {
+		return &api.Error{Code: api.CodeOrigin, Message: fmt.Sprintf("without tokens pages of %s may send events and no more", origin), Hint: hint}
+	}
+	return nil
+}
+
+// loopback reports whether a host, with a port or without, is this machine by a name of its own; no
+// host is, too.
+func loopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
 	host = strings.Trim(host, "[]")
-	if ip := net.ParseIP(host); host == "" || host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return &api.Error{
-		Code:    api.CodeOrigin,
-		Message: fmt.Sprintf("without tokens the server answers to this machine's own names only, not to %q", host),
-		Hint:    "make a token with cairn token create, or start it with --insecure",
-	}
+	ip := net.ParseIP(host)
+	return host == "" || strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // headerKey returns the key in the Authorization header: a bearer's, or the user name of Basic (the

@@ -35,7 +35,7 @@ func explainAnswer(e *query.Explanation, memoryBytes int64) api.ExplainAnswer {
 	answer := api.ExplainAnswer{Index: []api.ExplainIndex{}, Memory: memoryBytes}
 	for _, s := range e.Steps {
 		answer.Plan = append(answer.Plan, api.ExplainStep{
-			Name: s.Name, Operator: s.Operator, Stages: s.Stages, Filter: s.Filter, Columns: s.Columns,
+			Name: s.Name, Operator: s.Operator, Stages: s.Stages, Filter: s.Filter, Columns: append([]string{}, s.Columns...),
 		})
 		answer.Reads.Partitions += s.Partitions
 		answer.Reads.Segments += s.Segments

@@ -90,14 +90,19 @@ func decodeLimits(text []byte) (api.Limits, error) {
 	decoder := json.NewDecoder(strings.NewReader(string(text)))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&l); err != nil {
-		var names []string
-		for _, x := range limitsTable(&l) {
-			names = append(names, x.name)
-		}
-		slices.Sort(names)
-		return l, &api.Error{Code: api.CodeBadParameter, Message: "limits: " + err.Error(), Hint: "the limits are " + strings.Join(names, ", ")}
+		return l, unknownLimit("limits: " + err.Error())
 	}
 	return l, checkLimits(l)
+}
+
+// unknownLimit is the error of a limit that there is not, or not with such a value.
+func unknownLimit(message string) error {
+	var names []string
+	for _, x := range limitsTable(&api.Limits{}) {
+		names = append(names, x.name)
+	}
+	slices.Sort(names)
+	return &api.Error{Code: api.CodeBadParameter, Message: message, Hint: "the limits are " + strings.Join(names, ", ")}
 }
 
 // scanLimits are the options of a scanner under these limits.

@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"cairn/engine"
+	"cairn/engine/held"
 	"cairn/query"
 	"cairn/query/result"
+	"cairn/query/result/parquet"
 	"cairn/server/api"
 )
 
@@ -22,52 +25,131 @@ func runQuery(r *request) error {
 	if err != nil {
 		return err
 	}
-	var table *result.Table
-	err = r.ask(request, func(ctx context.Context, src query.Source, opt query.Options) (err error) {
-		table, err = query.Run(ctx, src, request.Query, opt)
-		return err
-	})
+	if format == "ndjson" {
+		return r.streamQuery(request)
+	}
+	q, err := r.begin(request)
 	if err != nil {
+		return err
+	}
+	defer q.release()
+	if same, err := r.unchanged(q, format); same || err != nil {
+		return err
+	}
+	table, err := query.Run(q.ctx, q.snapshot, request.Query, q.opt)
+	if err = q.ended(err); err != nil {
 		return err
 	}
 	return r.writeTable(table, format)
 }
 
+// tagStep is how long an answer that depends on the clock is good for by its ETag, where no event arrives.
+const tagStep = time.Minute
+
+// unchanged gives the answer of a GET its ETag, and reports whether the client has it already: then it
+// says so. The ETag is weak: ranges such as last 7d move by up to a minute.
+func (r *request) unchanged(q *question, format string) (bool, error) {
+	if r.IsPost() {
+		return false, nil
+	}
+	opt := q.opt
+	opt.Now = opt.Now.Truncate(tagStep)
+	key, err := query.Key(q.snapshot, q.text, opt)
+	if err != nil {
+		return false, q.ended(err)
+	}
+	tag := `W/"` + key + "-" + format + `"`
+	r.Response.Header.Set("ETag", tag)
+	r.Response.Header.Set("Cache-Control", "private, no-cache")
+	known := strings.ReplaceAll(string(r.Request.Header.Peek("If-None-Match")), " ", "")
+	if !slices.Contains(strings.Split(known, ","), tag) {
+		return false, nil
+	}
+	return true, r.none(304)
+}
+
 // ask calls answer with a snapshot of the tenant and the options of the request, when its turn has
 // come and for no longer than the request and the server allow.
 func (r *request) ask(request *api.QueryRequest, answer func(context.Context, query.Source, query.Options) error) error {
+	q, err := r.begin(request)
+	if err != nil {
+		return err
+	}
+	defer q.release()
+	return q.ended(answer(q.ctx, q.snapshot, q.opt))
+}
+
+// question is a query that has its turn.
+type question struct {
+	s              *Server
+	id             string // of the request
+	tenant, text   string
+	ctx            context.Context
+	snapshot       *engine.Snapshot
+	use            *held.Use[*engine.Snapshot]
+	opt            query.Options
+	started        time.Time
+	cancel         context.CancelCauseFunc
+	done, unlisted func()
+}
+
+// begin waits for the turn of a query. The caller calls release.
+func (r *request) begin(request *api.QueryRequest) (*question, error) {
 	t, err := r.knownTenant()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	limits := t.limits()
-	ctx, cancel := context.WithCancelCause(r.s.running)
-	defer cancel(nil)
-	done, err := r.s.turns.take(ctx, t.name, limits.Queries)
+	q := &question{s: r.s, id: r.id, tenant: t.name, text: request.Query}
+	q.ctx, q.cancel = context.WithCancelCause(r.s.running)
+	if q.done, err = r.s.turns.take(q.ctx, t.name, limits.Queries); err != nil {
+		q.cancel(nil)
+		return nil, err
+	}
+	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
+	q.started = time.Now()
+	if q.use, err = r.s.snapshotOf(t, request.Snapshot); err != nil {
+		q.release()
+		return nil, err
+	}
+	q.snapshot = q.use.Snapshot
+	if err = includes(q.snapshot, request.After); err == nil {
+		q.opt, err = queryOptions(request, q.snapshot, limits, r.s.opt.Now())
+	}
 	if err != nil {
-		return err
+		q.release()
+		return nil, err
 	}
-	defer done()
-	defer r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), cancel)()
-	snapshot := t.Snapshot()
-	defer snapshot.Close()
-	if err := includes(snapshot, request.After); err != nil {
-		return err
-	}
-	opt, err := queryOptions(request, snapshot, limits, r.s.opt.Now())
-	if err != nil {
-		return err
-	}
-	started := time.Now()
-	err = answer(ctx, snapshot, opt)
-	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errCancelled) {
-		err = cause
-	}
-	r.s.metrics.query(t.name, time.Since(started), err)
-	if took := time.Since(started); r.s.opt.SlowQuery > 0 && took >= r.s.opt.SlowQuery {
-		r.s.opt.Logger.Info("slow query", "request", r.id, "tenant", t.name, "duration", took, "query", request.Query, "error", err)
+	return q, nil
+}
+
+// why is the error of a query, or why it was made to end.
+func (q *question) why(err error) error {
+	if cause := context.Cause(q.ctx); err != nil && errors.Is(cause, errCancelled) {
+		return cause
 	}
 	return err
+}
+
+// ended counts a query and logs it if it was slow; it returns why it ended.
+func (q *question) ended(err error) error {
+	err = q.why(err)
+	took := time.Since(q.started)
+	q.s.metrics.query(q.tenant, took, err)
+	if slow := q.s.opt.SlowQuery; slow > 0 && took >= slow {
+		q.s.opt.Logger.Info("slow query", "request", q.id, "tenant", q.tenant, "duration", took, "query", q.text, "error", err)
+	}
+	return err
+}
+
+// release gives back what the query holds, its turn last.
+func (q *question) release() {
+	if q.use != nil {
+		q.use.Release()
+	}
+	q.unlisted()
+	q.done()
+	q.cancel(nil)
 }
 
 // queryOptions turns the parameters of a request into options of the query.
@@ -78,6 +160,7 @@ func queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot, limits *api.Li
 		MemoryBytes: limits.QueryMemoryBytes,
 		Timeout:     queryTimeout(limits),
 		Limit:       int(limits.Rows),
+		RawLimit:    int(limits.EventRows),
 	}
 	var err error
 	if r.TZ != "" {
@@ -93,7 +176,7 @@ func queryOptions(r *api.QueryRequest, snapshot *engine.Snapshot, limits *api.Li
 		opt.WeekStart = &day
 	}
 	if r.Limit > 0 {
-		opt.Limit = min(opt.Limit, r.Limit)
+		opt.Limit, opt.RawLimit = min(opt.Limit, r.Limit), min(opt.RawLimit, r.Limit)
 	}
 	if r.Timeout != "" {
 		asked, err := time.ParseDuration(r.Timeout)
@@ -135,6 +218,7 @@ func queryRequest(r *request) (*api.QueryRequest, string, error) {
 		to   *string
 	}{
 		{"q", &request.Query},
+		{"name", &request.Name},
 		{"from", &request.From},
 		{"to", &request.To},
 		{"on", &request.On},
@@ -143,6 +227,7 @@ func queryRequest(r *request) (*api.QueryRequest, string, error) {
 		{"format", &request.Format},
 		{"timeout", &request.Timeout},
 		{"after", &request.After},
+		{"snapshot", &request.Snapshot},
 	} {
 		if args.Has(p.name) {
 			*p.to = string(args.Peek(p.name))
@@ -154,6 +239,16 @@ func queryRequest(r *request) (*api.QueryRequest, string, error) {
 			return nil, "", badParameter("limit", string(args.Peek("limit")), "a number of rows")
 		}
 		request.Limit = n
+	}
+	if request.Name != "" {
+		if request.Query != "" {
+			return nil, "", &api.Error{Code: api.CodeBadParameter, Message: "give either a query or the name of a saved one"}
+		}
+		saved, err := r.savedQuery(request.Name)
+		if err != nil {
+			return nil, "", err
+		}
+		request.Query = saved.Query
 	}
 	if strings.TrimSpace(request.Query) == "" {
 		return nil, "", &api.Error{Code: api.CodeBadParameter, Message: "there is no query", Hint: "give it as the body of a POST, or as the parameter q"}
@@ -174,6 +269,31 @@ func watermark(sequence uint64) string {
 	return "0:" + strconv.FormatUint(sequence, 10)
 }
 
+// snapshotOf returns a new snapshot of a tenant or, if one is named, that of an earlier answer, which is
+// kept for a while.
+func (s *Server) snapshotOf(t *tenant, id string) (*held.Use[*engine.Snapshot], error) {
+	if id == "" {
+		erasures := t.erasures.Load()
+		use := s.snapshots.Take(t.name, t.Snapshot())
+		if t.erasures.Load() != erasures { // a user was erased meanwhile, whom it may show
+			s.snapshots.Forget(t.name)
+		}
+		return use, nil
+	}
+	if use, ok := s.snapshots.Find(t.name, id); ok {
+		return use, nil
+	}
+	snapshot := t.Snapshot()
+	if snapshot.ID() == id {
+		return s.snapshots.Take(t.name, snapshot), nil
+	}
+	snapshot.Close()
+	return nil, &api.Error{
+		Code: api.CodeSnapshotGone, Message: fmt.Sprintf("the snapshot %.100q is gone", id),
+		Hint: "an answer's snapshot is kept for a minute after its last use",
+	}
+}
+
 // includes checks that the snapshot has what a watermark names. Whatever has been acknowledged here is
 // in every later snapshot, so there is nothing to wait for: a watermark ahead of us is not one of ours.
 func includes(snapshot *engine.Snapshot, after string) error {
@@ -190,17 +310,18 @@ func includes(snapshot *engine.Snapshot, after string) error {
 
 // The formats of an answer and their content types.
 var formats = map[string]string{
-	"json":   "application/json",
-	"ndjson": "application/x-ndjson",
-	"csv":    "text/csv; charset=utf-8",
-	"text":   "text/plain; charset=utf-8",
+	"json":    "application/json",
+	"ndjson":  "application/x-ndjson",
+	"csv":     "text/csv; charset=utf-8",
+	"text":    "text/plain; charset=utf-8",
+	"parquet": parquet.MIMEType,
 }
 
 // formatOf is the format asked for by name or, without one, by the Accept header.
 func formatOf(name, accept string) (string, error) {
 	if name != "" {
 		if _, ok := formats[name]; !ok {
-			return "", badParameter("format", name, "json, ndjson, csv or text")
+			return "", badParameter("format", name, "json, ndjson, csv, parquet or text")
 		}
 		return name, nil
 	}
@@ -215,6 +336,8 @@ func formatOf(name, accept string) (string, error) {
 			return "text", nil
 		case "application/json":
 			return "json", nil
+		case parquet.MIMEType:
+			return "parquet", nil
 		}
 	}
 	return "json", nil
@@ -231,6 +354,12 @@ func (r *request) writeTable(t *result.Table, format string) error {
 	case "csv":
 		r.Response.Header.SetBytesV("Cairn-Meta", result.AppendMeta(nil, &t.Meta))
 		body = result.AppendCSV(nil, t)
+	case "parquet":
+		var file bytes.Buffer
+		if err := parquet.Write(&file, t); err != nil {
+			return fmt.Errorf("write parquet: %w", err)
+		}
+		body = file.Bytes()
 	default:
 		body = result.AppendText(nil, t, result.TextOptions{})
 	}

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"fmt"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/valyala/fasthttp"
 
@@ -58,20 +61,41 @@ func newRouter(routes []*route) *router {
 	return out
 }
 
-// find returns the routes of a path, of all methods, with the texts that stand for names in braces.
-func (t *router) find(path string) ([]*route, []string) {
-	if found := t.static[path]; found != nil {
+// find returns the routes of a path, of all methods, with the texts that stand for names in braces. raw
+// is the path as it was sent: a slash or dots that are written %2F and %2E belong to a name, and take
+// nobody to another path. path is the same, made plain.
+func (t *router) find(raw, path string) ([]*route, []string) {
+	if found := t.static[raw]; found != nil {
 		return found, nil
 	}
 	var found []*route
 	var params []string
-	parts := strings.Split(path, "/")
+	parts := strings.Split(raw, "/")
 	for _, r := range t.others {
 		if texts, ok := matchParts(r.parts, parts); ok {
 			found, params = append(found, r), texts
 		}
 	}
+	if found == nil {
+		return t.static[path], nil
+	}
 	return found, params
+}
+
+// nameMax bounds a name in a path; users have the longest.
+const nameMax = 1 << 10
+
+// checkParams refuses what can be no name of anything.
+func checkParams(params []string) error {
+	for _, text := range params {
+		switch {
+		case len(text) > nameMax:
+			return &api.Error{Code: api.CodeBadParameter, Message: fmt.Sprintf("a name in the path has %d bytes, at most %d are possible", len(text), nameMax)}
+		case !utf8.ValidString(text):
+			return &api.Error{Code: api.CodeBadParameter, Message: "a name in the path is not UTF-8"}
+		}
+	}
+	return nil
 }
 
 func matchParts(pattern, parts []string) ([]string, bool) {
@@ -82,10 +106,11 @@ func matchParts(pattern, parts []string) ([]string, bool) {
 	for i, p := range pattern {
 		switch {
 		case strings.HasPrefix(p, "{"):
-			if parts[i] == "" {
+			text, err := url.PathUnescape(parts[i])
+			if err != nil || text == "" {
 				return nil, false
 			}
-			texts = append(texts, parts[i])
+			texts = append(texts, text)
 		case p != parts[i]:
 			return nil, false
 		}
@@ -125,10 +150,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, admin bool) {
 }
 
 func (s *Server) dispatch(r *request) error {
-	path := string(r.Path())
-	if len(path) > 1 {
-		path = strings.TrimSuffix(path, "/")
-	}
+	path, raw := trimSlash(string(r.Path())), trimSlash(string(r.URI().PathOriginal()))
 	if s.stopping.Load() {
 		r.SetConnectionClose()
 	}
@@ -136,7 +158,7 @@ func (s *Server) dispatch(r *request) error {
 	if method == fasthttp.MethodHead {
 		method = get
 	}
-	found, params := s.router.find(path)
+	found, params := s.router.find(raw, path)
 	var where protocol.Route
 	vendors := false
 	if len(found) == 0 || found[0].shared {
@@ -165,6 +187,9 @@ func (s *Server) dispatch(r *request) error {
 		if err := r.authorize(one.scope, one.operator); err != nil {
 			return err
 		}
+		if err := checkParams(params); err != nil {
+			return err
+		}
 		return one.answer(r)
 	}
 	if vendors {
@@ -181,6 +206,13 @@ func (s *Server) dispatch(r *request) error {
 		return &api.Error{Code: api.CodeNotFound, Message: path + " is served on the admin listener only"}
 	}
 	return &api.Error{Code: api.CodeNotFound, Message: "there is no " + path, Hint: "GET /openapi.json lists what there is"}
+}
+
+func trimSlash(path string) string {
+	if len(path) > 1 {
+		return strings.TrimSuffix(path, "/")
+	}
+	return path
 }
 
 // allowOrigin lets the pages of any origin call the route and read its answer. That is safe, as no

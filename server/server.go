@@ -37,6 +37,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"cairn/engine"
+	"cairn/engine/held"
 	"cairn/server/access"
 	"cairn/server/api"
 )
@@ -108,18 +109,21 @@ type Server struct {
 	tokens   *access.Table
 	tenants  *tenants
 	router   *router
+	openAPI  func() []byte // the document, made when it is asked for
 	public   *fasthttp.Server
 	admin    *fasthttp.Server
 	inFlight budget
 	turns    *turns
 	queries  queries
-	backups  backups
-	metrics  *metrics
-	pressure func() float64 // of the engine; tests put others in its place
-	starting atomic.Bool    // Recover has not ended
-	stopping atomic.Bool
-	requests atomic.Uint64
-	idPrefix string // of request ids, another one in every process
+	// snapshots are kept for a while, to be asked again.
+	snapshots *held.Snapshots[*engine.Snapshot]
+	backups   backups
+	metrics   *metrics
+	pressure  func() float64 // of the engine; tests put others in its place
+	starting  atomic.Bool    // Recover has not ended
+	stopping  atomic.Bool
+	requests  atomic.Uint64
+	idPrefix  string // of request ids, another one in every process
 	// running is cancelled when the time to drain is over: it ends queries that are still running.
 	running    context.Context
 	abort      context.CancelFunc
@@ -146,8 +150,10 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 		turns:   newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
 	s.pressure = db.Pressure
+	s.snapshots = held.New[*engine.Snapshot](held.Options{})
 	s.metrics = newMetrics(s)
 	s.router = newRouter(routes())
+	s.openAPI = sync.OnceValue(func() []byte { return openAPI(s.router.all) })
 	var prefix [3]byte
 	_, _ = rand.Read(prefix[:])
 	s.idPrefix = hex.EncodeToString(prefix[:]) + "-"
@@ -210,6 +216,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	err := errors.Join(s.public.ShutdownWithContext(ctx), s.admin.ShutdownWithContext(ctx))
 	s.abort()
 	s.background.Wait()
+	s.snapshots.Close()
 	if flushed := s.tokens.Flush(); err == nil && flushed != nil && !errors.Is(flushed, engine.ErrClosed) {
 		err = flushed
 	}

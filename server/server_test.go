@@ -26,6 +26,7 @@ import (
 type fixture struct {
 	*Server
 	client http.Client
+	admins http.Client // of the admin listener
 	served chan error
 	// mayFail says that the store need not close in order.
 	mayFail bool
@@ -48,14 +49,20 @@ func newFixtureOn(t *testing.T, store engine.Options, opt Options) *fixture {
 		t.Fatal(err)
 	}
 	f := &fixture{Server: srv, served: make(chan error, 1)}
-	ln := fasthttputil.NewInmemoryListener()
-	f.client.Transport = &http.Transport{
-		DialContext:         func(context.Context, string, string) (net.Conn, error) { return ln.Dial() },
-		MaxIdleConnsPerHost: 64,
+	listen := func(client *http.Client) net.Listener {
+		ln := fasthttputil.NewInmemoryListener()
+		client.Transport = &http.Transport{
+			DialContext:         func(context.Context, string, string) (net.Conn, error) { return ln.Dial() },
+			MaxIdleConnsPerHost: 64,
+		}
+		return ln
 	}
-	go func() { f.served <- f.Serve(ln) }()
+	public, admin := listen(&f.client), listen(&f.admins)
+	go func() { f.served <- f.Serve(public) }()
+	go func() { _ = f.ServeAdmin(admin) }()
 	t.Cleanup(func() {
 		f.client.CloseIdleConnections()
+		f.admins.CloseIdleConnections()
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := f.Shutdown(ctx); err != nil {
@@ -66,6 +73,69 @@ func newFixtureOn(t *testing.T, store engine.Options, opt Options) *fixture {
 		}
 	})
 	return f
+}
+
+// call is a request and answer of a test.
+type call struct {
+	method, path, token, body string
+	header                    map[string]string
+	admin                     bool // to the admin listener
+}
+
+// answer is what a call came to.
+type answer struct {
+	status int
+	text   string
+	header http.Header
+}
+
+// code is that of an error.
+func (a answer) code() string {
+	var body api.ErrorAnswer
+	_ = json.Unmarshal([]byte(a.text), &body)
+	return body.Error.Code
+}
+
+// do makes a request.
+func (f *fixture) do(t *testing.T, c call) answer {
+	t.Helper()
+	client := &f.client
+	if c.admin {
+		client = &f.admins
+	}
+	req, err := http.NewRequestWithContext(context.Background(), c.method, "http://localhost"+c.path, strings.NewReader(c.body))
+	if err != nil {
+		t.Fatalf("%s %q: %v", c.method, c.path, err)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for name, value := range c.header {
+		if name == "Host" {
+			req.Host = value
+		}
+		req.Header.Set(name, value)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatalf("%s %q: %v", c.method, c.path, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatalf("%s %q: %v", c.method, c.path, err)
+	}
+	return answer{resp.StatusCode, string(text), resp.Header}
+}
+
+// want makes a request and compares the status and, of an error, the code.
+func (f *fixture) want(t *testing.T, c call, status int, code string) answer {
+	t.Helper()
+	got := f.do(t, c)
+	if got.status != status || got.code() != code {
+		t.Errorf("%s %s: status %d, code %q; want %d, %q\n%s", c.method, c.path, got.status, got.code(), status, code, got.text)
+	}
+	return got
 }
 
 // post sends a body and returns status and answer; an error is one of the connection.

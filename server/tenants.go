@@ -30,6 +30,8 @@ type tenants struct {
 	base  api.Limits // of a tenant that sets none
 	mu    sync.RWMutex
 	byKey map[string]*tenant
+	// settings is held while those of a tenant are changed, or it is made or dropped. It is taken first.
+	settings sync.Mutex
 }
 
 // tenant is a tenant in use.
@@ -40,6 +42,7 @@ type tenant struct {
 	rejects  rejects
 	rate     rate
 	state    atomic.Pointer[tenantState]
+	erasures atomic.Uint64 // of users, since the start
 }
 
 // tenantState is what the settings of a tenant amount to. It is immutable.
@@ -78,12 +81,13 @@ func (ts *tenants) get(name string) (*tenant, error) {
 		return nil, err
 	}
 	var record tenantRecord
+	var own api.Limits
 	if value != nil {
-		if err := json.Unmarshal(value, &record); err != nil {
-			return nil, fmt.Errorf("settings of tenant %q: %w", name, err)
+		if record, own, err = decodeTenantRecord(name, value); err != nil {
+			return nil, err
 		}
 	}
-	state, err := ts.newState(record)
+	state, err := ts.newState(own, record.Suspended)
 	if err != nil {
 		return nil, fmt.Errorf("settings of tenant %q: %w", name, err)
 	}
@@ -92,15 +96,8 @@ func (ts *tenants) get(name string) (*tenant, error) {
 	return t, nil
 }
 
-func (ts *tenants) newState(record tenantRecord) (*tenantState, error) {
-	state := &tenantState{limits: ts.base, suspended: record.Suspended}
-	if len(record.Limits) > 0 {
-		own, err := decodeLimits(record.Limits)
-		if err != nil {
-			return nil, err
-		}
-		state.own, state.limits = own, over(ts.base, own)
-	}
+func (ts *tenants) newState(own api.Limits, suspended bool) (*tenantState, error) {
+	state := &tenantState{limits: over(ts.base, own), own: own, suspended: suspended}
 	var err error
 	opt := scanLimits(&state.limits)
 	if state.scanners, err = scannerPool(opt); err != nil {
@@ -131,7 +128,7 @@ func (ts *tenants) change(t *tenant, own api.Limits, suspended bool) error {
 		return err
 	}
 	record := tenantRecord{Limits: limits, Suspended: suspended}
-	state, err := ts.newState(record)
+	state, err := ts.newState(own, suspended)
 	if err != nil {
 		return err
 	}

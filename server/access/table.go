@@ -24,6 +24,8 @@ const (
 	recordKind = "token"
 	// usedKind is that of the times of their last use.
 	usedKind = "token-used"
+	// closedKind is that of the one record that says that there has been a token of a tenant.
+	closedKind = "access-closed"
 	// textPrefix begins every text that is made here, so that people and scanners of repositories know it.
 	textPrefix = "ck_"
 	// prefixShown is how much of a text is kept to be shown.
@@ -48,8 +50,12 @@ type Table struct {
 		sync.RWMutex
 		byHash map[[sha256.Size]byte]*entry
 		byID   map[string]*entry
+		closed bool
 	}
 }
+
+// closedKey is the key of the record whose existence says that the directory is closed.
+var closedKey = engine.RecordKey{Kind: closedKind, Name: "closed"}
 
 type entry struct {
 	token Token
@@ -92,7 +98,34 @@ func Open(db *engine.DB, now func() time.Time) (*Table, error) {
 			e.used.last, _ = time.Parse(time.RFC3339, string(r.Value))
 		}
 	}
-	return t, nil
+	return t, t.readClosed()
+}
+
+// readClosed finds out whether there has ever been a token of a tenant.
+func (t *Table) readClosed() error {
+	value, err := t.db.Record(closedKey)
+	if err != nil {
+		return fmt.Errorf("read whether there have been tokens: %w", err)
+	}
+	t.mu.closed = value != nil
+	if t.mu.closed || t.Len() == 0 {
+		return nil
+	}
+	t.mu.closed = true
+	return t.db.WriteRecords(t.closing())
+}
+
+func (t *Table) closing() engine.Record {
+	return engine.Record{RecordKey: closedKey, Value: t.now().UTC().AppendFormat(nil, time.RFC3339)}
+}
+
+// Closed reports whether requests need a token: since the first one of a tenant was made, also when all
+// have been revoked since or have expired. Else a slip with the last token, or its end in the night,
+// would let everybody in.
+func (t *Table) Closed() bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.mu.closed
 }
 
 func (t *Table) add(e *entry) {
@@ -163,9 +196,15 @@ func (t *Table) Create(want Token, imported string) (*Token, string, error) {
 	if t.mu.byID[e.token.ID] != nil {
 		return nil, "", fmt.Errorf("two tokens got the id %s: try again", e.token.ID)
 	}
-	if err := t.db.WriteRecords(engine.Record{RecordKey: e.key(recordKind), Value: value}); err != nil {
+	records := []engine.Record{{RecordKey: e.key(recordKind), Value: value}}
+	closes := !e.token.Operator() && !t.mu.closed
+	if closes {
+		records = append(records, t.closing())
+	}
+	if err := t.db.WriteRecords(records...); err != nil {
 		return nil, "", err
 	}
+	t.mu.closed = t.mu.closed || closes
 	t.add(e)
 	made := e.token
 	return &made, text, nil

@@ -5,7 +5,11 @@
 // belongs to no tenant and manages tenants, tokens and backups. Of a token's text only the SHA-256 is
 // kept, in a record of the engine:
 //
-//	record "token", tenant, id → Token as JSON
+//	record "token", tenant, id      → Token as JSON
+//	record "token-used", tenant, id → when it was used last
+//	record "access-closed"          → when the first token of a tenant was made
+//
+// Without the last one the directory is open: it is a first try, which needs no token.
 package access
 
 import (

@@ -42,15 +42,18 @@ type Verdict struct {
 // query's text is q. All but Query may be empty.
 type QueryRequest struct {
 	Query   string `json:"query"`
+	Name    string `json:"name,omitempty"` // of a saved query, in place of Query
 	From    string `json:"from,omitempty"` // a time range for a query that has none
 	To      string `json:"to,omitempty"`
 	On      string `json:"on,omitempty"` // one day, in place of From and To
 	TZ      string `json:"tz,omitempty"` // IANA zone, such as Asia/Shanghai
 	Week    string `json:"week,omitempty"`
-	Format  string `json:"format,omitempty"`  // json, ndjson, csv or text; else the Accept header says
+	Format  string `json:"format,omitempty"`  // json, ndjson, csv, parquet or text; else the Accept header says
 	Limit   int    `json:"limit,omitempty"`   // rows at most
 	Timeout string `json:"timeout,omitempty"` // such as 5s; only ever lowers the server's
 	After   string `json:"after,omitempty"`   // a watermark: the answer includes what it names
+	// Snapshot names the state of the store that is to be read, as meta has it; it may be gone.
+	Snapshot string `json:"snapshot,omitempty"`
 }
 
 // HealthAnswer answers GET /healthz.
