@@ -185,6 +185,23 @@ func personRoutes(add func(route)) {
 	add(route{method: remove, path: "/v1/links/{user}/{id}", scope: access.Admin, answer: deleteLink, doc: routeDoc{
 		group: "users", summary: "Take a link of two ids back: the past is as if it had never been.", status: 204,
 	}})
+	zone := paramDoc{name: "tz", about: "the zone of the times in the answer; the tenant's without it"}
+	add(route{method: get, path: "/v1/users/{id}", scope: access.Query, answer: getUser, doc: routeDoc{
+		group: "users", summary: "What is stored of a user, who is named by any of his ids.", params: []paramDoc{zone}, answer: api.UserAnswer{},
+	}})
+	add(route{method: get, path: "/v1/users/{id}/events", scope: access.Query, answer: getUserEvents, doc: routeDoc{
+		group: "users", summary: "A page of a user's events, the newest first.",
+		params: []paramDoc{
+			zone,
+			{name: "event", about: "lets only events of that name count"},
+			{name: "from", about: "the beginning of the time wanted, as in queries"},
+			{name: "to", about: "its end, which is not in it"},
+			{name: "limit", about: "at most; 100, up to 10000"},
+			{name: "cursor", about: "that of the page before"},
+			{name: "order", about: "desc, the newest first, or asc"},
+		},
+		answer: api.UserEventsAnswer{},
+	}})
 	add(route{method: remove, path: "/v1/users/{id}", scope: access.Admin, answer: deleteUser, doc: routeDoc{
 		group: "users", summary: "Erase a user: no query sees him when the answer comes, and no file a little later.",
 		params: []paramDoc{

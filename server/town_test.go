@@ -115,6 +115,8 @@ var examples = map[string]example{
 	"POST /v1/identify":             {path: "/v1/identify", body: `{"user":"user-x","anonymous":"other-x","set":{"p":1}}`},
 	"POST /v1/alias":                {path: "/v1/alias", body: `{"user":"user-x","alias":"alias-x"}`},
 	"DELETE /v1/links/{user}/{id}":  {path: "/v1/links/user-x/anon-x", status: 204},
+	"GET /v1/users/{id}":            {path: "/v1/users/anon-x"},
+	"GET /v1/users/{id}/events":     {path: "/v1/users/user-x/events?order=asc&limit=1"},
 	"DELETE /v1/users/{id}":         {path: "/v1/users/user-x?links=1", status: 202},
 	"GET /v1/erasures":              {path: "/v1/erasures"},
 	"GET /v1/erasures/{n}":          {path: "/v1/erasures/1"},

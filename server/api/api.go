@@ -74,6 +74,8 @@ type Error struct {
 	Column    int    `json:"column,omitempty"`
 	Hint      string `json:"hint,omitempty"`
 	RequestID string `json:"request_id,omitempty"`
+	// Receipt is that of the erasure, of CodeUserErased.
+	Receipt *Erasure `json:"receipt,omitempty"`
 }
 
 func (e *Error) Error() string {
