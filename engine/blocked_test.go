@@ -16,7 +16,7 @@ import (
 // events: neither rows nor bytes.
 func TestBlockedBetweenPrepareAndCommit(t *testing.T) {
 	ctx := context.Background()
-	for _, rows := range []int{5, 2 * smallRows} {
+	for _, rows := range []int{5, 2 * SmallRows} {
 		opt := Options{FS: vfs.NewMem(), Now: func() time.Time { return damagedNow }, NoBackground: true}
 		db, err := Open("data", opt)
 		if err != nil {
