@@ -127,6 +127,9 @@ func erasedBytes(t *testing.T, victim string) {
 	if e, err := a.Erasure(1); err != nil || e.State != ErasureErased {
 		t.Fatal(e, err)
 	}
+	if pieces, err := db.store.partialTables(); err != nil || len(pieces) > 0 {
+		t.Errorf("%d pieces of tables are left, %v", len(pieces), err)
+	}
 	if holds(t, a, id) {
 		t.Error("a segment or frame has rows or values of the user")
 	}

@@ -34,6 +34,9 @@ type change struct {
 
 	added []*segmentHandle
 	bytes int
+	// drops says that events go with the change, and renamed is what Tenant.rename then gave.
+	drops   bool
+	renamed uint64
 }
 
 // sealedHot are the first blocks of a span, which the change seals.
@@ -203,6 +206,12 @@ func (c *change) write(b *pebble.Batch) error {
 			return err
 		}
 	}
+	if c.drops || len(c.added) == 0 {
+		var err error
+		if c.renamed, err = c.tenant.rename(b); err != nil {
+			return err
+		}
+	}
 	for i := range c.droppedIDs {
 		if err := c.droppedIDs[i].write(b, c.tenant); err != nil {
 			return err
@@ -274,9 +283,7 @@ func (c *change) publish() {
 			}
 		}
 		v.sealedEpoch++
-		if len(c.expired) > 0 || len(c.added) == 0 {
-			v.sequence = t.db.sequence.Add(1) // other events than before: the snapshot has another name
-		}
+		v.renamed = max(v.renamed, c.renamed)
 	})
 	t.db.addHotBytes(t, -freed)
 	for _, d := range c.droppedIDs {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"cmp"
+	"context"
 	"slices"
 
 	"cairn/engine/keys"
@@ -70,4 +71,61 @@ func (s *Snapshot) IDs(user string) ([]string, error) {
 	names, err := t.users.names(t.links.ids(v, v.of(number)))
 	slices.Sort(names)
 	return names, err
+}
+
+// AllLinks calls yield for every row of the log that the snapshot has, in the order of arrival, unlinks and links
+// without an effect included: linked again elsewhere, they mean the same. An error of yield ends it and is returned.
+func (s *Snapshot) AllLinks(ctx context.Context, yield func(Link) error) error {
+	v := s.view.links
+	if s.err != nil || v == nil {
+		return s.err
+	}
+	if v.damaged != nil {
+		return v.damaged
+	}
+	t := s.tenant
+	var links []Link
+	var numbers []uint32
+	hand := func() error {
+		names, err := t.users.names(numbers)
+		if err != nil {
+			return err
+		}
+		for i := range links {
+			links[i].User, links[i].ID = names[2*i], names[2*i+1]
+			if links[i].User == "" || links[i].ID == "" {
+				continue // erased meanwhile
+			}
+			if err := yield(links[i]); err != nil {
+				return err
+			}
+		}
+		links, numbers = links[:0], numbers[:0]
+		return nil
+	}
+	err := t.db.store.scan(keys.LinkSpan(t.id, 0), func(key, value []byte) error {
+		_, _, sequence, err := keys.ParseLink(key)
+		if err != nil {
+			return &CorruptionError{Key: slices.Clone(key), Err: err}
+		}
+		r, source, err := decodeLink(value)
+		if err != nil {
+			return &CorruptionError{Key: slices.Clone(key), Err: err}
+		}
+		if r.kind == linkGone || sequence > v.sequence {
+			return nil
+		}
+		links = append(links, Link{Kind: linkKinds[r.kind], Time: r.time, Source: source})
+		if numbers = append(numbers, r.user, r.id); len(links) < linksAtOnce {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return hand()
+	})
+	if err != nil {
+		return err
+	}
+	return hand()
 }

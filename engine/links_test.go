@@ -181,8 +181,11 @@ func TestLinkedSnapshots(t *testing.T) {
 			s    *engine.Snapshot
 			want string
 		}{
-			{before, " a a b u u v"}, {linked, " u u u u u v"}, {linked.Raw(), " a a b u u v"},
-			{after, " b b other u u u u"}, {after.Raw(), " a a b b u u v"},
+			{before, " a a b u u v"},
+			{linked, " u u u u u v"},
+			{linked.Raw(), " a a b u u v"},
+			{after, " b b other u u u u"},
+			{after.Raw(), " a a b b u u v"},
 		} {
 			if got := strings.Join(usersOf(t, c.s), " "); got != c.want {
 				t.Errorf("users %q, want %q", got, c.want)
@@ -531,6 +534,43 @@ func TestLinkFaults(t *testing.T) {
 		if !hit {
 			return
 		}
+	}
+}
+
+// The rows of a log, linked again elsewhere, mean the same.
+func TestAllLinks(t *testing.T) {
+	db, _ := openLinks(t, vfs.NewMem())
+	defer db.Close()
+	a, b := tenant(t, db, "a"), tenant(t, db, "b")
+	links := []engine.Link{
+		link(engine.LinkUnlink, "u", "x", 5), link(engine.LinkIdentify, "u", "y", 2), link(engine.LinkIdentify, "v", "y", 3), link(engine.LinkIdentify, "u", "x", 4),
+	}
+	linkAll(t, a, links...)
+	snap := a.Snapshot()
+	defer snap.Close()
+	linkAll(t, a, link(engine.LinkMerge, "later", "y", 9))
+	var got []engine.Link
+	add := func(l engine.Link) error {
+		got = append(got, l)
+		return nil
+	}
+	if err := snap.AllLinks(ctx, add); err != nil || !slices.Equal(got, links) {
+		t.Fatalf("%v, %v; want %v", got, err, links)
+	}
+	linkAll(t, b, got...)
+	other := b.Snapshot()
+	defer other.Close()
+	if got, want := canonicals(t, other, "u", "v", "x", "y"), canonicals(t, snap, "u", "v", "x", "y"); got != want || want != "y=u" {
+		t.Errorf("%s, want %s", got, want)
+	}
+	wrong := errors.New("enough")
+	if err := snap.AllLinks(ctx, func(engine.Link) error { return wrong }); err != wrong {
+		t.Error(err)
+	}
+	erase(t, a, engine.EraseOptions{User: "y"})
+	got = nil
+	if err := snap.AllLinks(ctx, add); err != nil || len(got) != 2 {
+		t.Errorf("after an erasure %v, %v", got, err)
 	}
 }
 

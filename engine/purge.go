@@ -29,7 +29,7 @@ func (db *DB) purge(ctx context.Context, tenants []*Tenant) error {
 		}
 		if err == nil && t.erasuresDone() > 0 {
 			if err = db.compactTenant(ctx, t); err == nil {
-				err = t.finishErasures(ctx)
+				err = db.finishErasures(ctx, []*Tenant{t})
 			}
 		}
 		if err != nil && !isCorrupt(err) {
@@ -135,39 +135,74 @@ func (t *Tenant) rewriteErased(ctx context.Context) error {
 	}
 	// What is sealed and merged from now on has no row of these users, as they are in the view's hidden ones.
 	complete := true
-	clean := make(map[keys.Segment]uint64)
-	maps.Copy(clean, t.erasures.clean)
-	var failed []error
 	for _, s := range t.view.Load().spans {
 		complete = complete && s.damaged == nil
+	}
+	failed, err := t.rewriteSegments(ctx, last, users)
+	if err != nil {
+		return fmt.Errorf("erase from tenant %q: %w", t.name, err)
+	}
+	if complete && failed == nil {
+		t.commitMu.Lock()
+		t.erasures.rewritten, t.erasures.rewrittenEpoch, t.erasures.clean = last, t.view.Load().epoch, nil
+		t.commitMu.Unlock()
+	}
+	return failed
+}
+
+// rewriteSegments writes the segments with rows of users again without them, many in one installation. failed
+// tells of those that cannot be read.
+func (t *Tenant) rewriteSegments(ctx context.Context, last uint64, users *roaring.Bitmap) (failed, err error) {
+	clean := maps.Clone(t.erasures.clean)
+	if clean == nil {
+		clean = make(map[keys.Segment]uint64)
+	}
+	var changes []*change
+	bytes := 0
+	install := func() error {
+		if len(changes) == 0 {
+			return nil
+		}
+		err := t.db.install(ctx, changes)
+		changes, bytes = nil, 0
+		return err
+	}
+	for _, s := range t.view.Load().spans {
 		for _, h := range s.sealed {
 			if err := ctx.Err(); err != nil {
-				return err
+				return nil, err
 			}
-			if t.erasures.clean[h.Segment] == last {
+			if clean[h.Segment] == last {
 				continue
 			}
 			c, err := t.rewriteSegment(h, users)
-			if err == nil && c != nil {
-				err = t.db.install(ctx, []*change{c})
-			}
-			if err == nil {
+			switch {
+			case isCorrupt(err):
+				failed = errors.Join(failed, fmt.Errorf("erase from tenant %q: %w", t.name, err))
+			case err != nil:
+				return nil, err
+			case c == nil:
 				clean[h.Segment] = last
-			} else {
-				err = fmt.Errorf("erase from tenant %q: %w", t.name, err)
-				if !isCorrupt(err) {
-					return err
+			default:
+				changes = append(changes, c)
+				for _, e := range c.encoded {
+					bytes += e.SizeBytes()
 				}
-				failed = append(failed, err)
+				if bytes >= installBytes || len(changes) >= installChanges {
+					if err := install(); err != nil {
+						return nil, err
+					}
+				}
 			}
 		}
 	}
-	t.commitMu.Lock()
-	defer t.commitMu.Unlock()
-	if t.erasures.clean = clean; complete && len(failed) == 0 {
-		t.erasures.rewritten, t.erasures.rewrittenEpoch, t.erasures.clean = last, t.view.Load().epoch, nil
+	if err := install(); err != nil {
+		return nil, err
 	}
-	return errors.Join(failed...)
+	t.commitMu.Lock()
+	t.erasures.clean = clean
+	t.commitMu.Unlock()
+	return failed, nil
 }
 
 // allHot returns the spans that have frames.
@@ -292,6 +327,28 @@ func (t *Tenant) erasuresDoneLocked() int {
 		return 0
 	}
 	return done
+}
+
+// finishErasures completes what is complete of the tenants' erasures, after the bytes of removed chunks are gone
+// as well.
+func (db *DB) finishErasures(ctx context.Context, tenants []*Tenant) error {
+	ready := slices.DeleteFunc(slices.Clone(tenants), func(t *Tenant) bool { return t.erasuresDone() == 0 })
+	if len(ready) == 0 {
+		return nil
+	}
+	done, err := db.rewritePartial(ctx)
+	if err == nil && done {
+		err = db.store.guarded(func() error { return db.store.waitForDeletions(ctx) })
+	}
+	if err != nil || !done {
+		return err
+	}
+	for _, t := range ready {
+		if err := t.finishErasures(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finishErasures notes in the receipts which erasures are complete, and forgets their users.

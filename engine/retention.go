@@ -104,7 +104,7 @@ func (t *Tenant) expiredHot() []spanKey {
 
 // dropBefore makes the change that leaves only the events of a span from cutoff on.
 func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
-	c := &change{tenant: t, target: s.key(), removed: s.sealed, damaged: s.damagedKeys, cold: true, seqMin: ^uint64(0)}
+	c := &change{tenant: t, target: s.key(), removed: s.sealed, damaged: s.damagedKeys, drops: true, cold: true, seqMin: ^uint64(0)}
 	arrivedFrom := t.db.now() - int64(t.db.opt.DedupWindow)
 	gone := make(map[string]*roaring.Bitmap)
 	var kept column.Builder

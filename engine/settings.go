@@ -99,15 +99,19 @@ func checkTenantName(name string) error {
 }
 
 func (s *store) writeTenant(name string, record tenantRecord) error {
+	b := s.db.NewBatch()
+	if err := setTenant(b, name, record); err != nil {
+		return err
+	}
+	return s.commit(b, true)
+}
+
+func setTenant(b *pebble.Batch, name string, record tenantRecord) error {
 	value, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}
-	b := s.db.NewBatch()
-	if err := b.Set(keys.TenantName(name), value, nil); err != nil {
-		return err
-	}
-	return s.commit(b, true)
+	return b.Set(keys.TenantName(name), value, nil)
 }
 
 // readTenants visits every tenant's record.
@@ -159,11 +163,23 @@ func (t *Tenant) Configure(s Settings) error {
 	if err != nil {
 		return err
 	}
-	if err := t.db.store.writeTenant(t.name, record); err != nil {
+	b := t.db.store.db.NewBatch()
+	err = setTenant(b, t.name, record)
+	renamed := uint64(0)
+	if err == nil {
+		renamed, err = t.rename(b)
+	}
+	if err == nil {
+		err = setCounter(b, counterSequence, t.db.sequence.Load())
+	}
+	if err == nil {
+		err = t.db.store.commit(b, true)
+	}
+	if err != nil {
 		return fmt.Errorf("configure tenant %q: %w", t.name, err)
 	}
 	t.settings.Store(next)
-	t.update(func(v *view) { v.settings = next })
+	t.update(func(v *view) { v.settings, v.renamed = next, max(v.renamed, renamed) })
 	return nil
 }
 

@@ -81,13 +81,11 @@ func (db *DB) settle(ctx context.Context) error {
 	if err := db.tidyStore(ctx); err != nil {
 		return err
 	}
-	for _, t := range erasing {
-		if err := t.finishErasures(ctx); err != nil {
-			if !isCorrupt(err) {
-				return err
-			}
-			failed = append(failed, err)
+	if err := db.finishErasures(ctx, erasing); err != nil {
+		if !isCorrupt(err) {
+			return err
 		}
+		failed = append(failed, err)
 	}
 	return errors.Join(failed...)
 }

@@ -201,15 +201,21 @@ func (s *Snapshot) WeekStart() time.Weekday { return s.view.settings.record.Week
 // RetentionDays returns the number of whole days that are kept besides the running one; 0: all.
 func (s *Snapshot) RetentionDays() int { return s.view.settings.record.RetentionDays }
 
-// ID names the set of stored events and links: two snapshots of a tenant with the same ID hold the same.
+// ID names what answers depend on: two snapshots of a tenant with the same ID hold the same events, links
+// and settings, whenever they were taken, also before and after a restart. Commits, links, erasures,
+// retention and Configure change it; sealing and merging do not.
 func (s *Snapshot) ID() string {
-	if s.view.links == nil {
-		return fmt.Sprintf("s_%x", s.view.sequence)
+	id := fmt.Sprintf("s_%x", s.view.sequence)
+	if s.view.renamed != 0 {
+		id = fmt.Sprintf("%s.%x", id, s.view.renamed)
 	}
-	return fmt.Sprintf("s_%x_%x", s.view.sequence, s.view.links.sequence)
+	if s.view.links != nil {
+		id = fmt.Sprintf("%s_%x", id, s.view.links.sequence)
+	}
+	return id
 }
 
-// Sequence is the newest frame in the snapshot; see Result.Sequence.
+// Sequence is that of the newest frame or erasure in the snapshot; see Result.Sequence.
 func (s *Snapshot) Sequence() uint64 { return s.view.sequence }
 
 // CompleteUntil returns the newest arrival in the snapshot in Unix nanoseconds, 0 if it is empty:

@@ -193,7 +193,7 @@ func (s *store) commit(b *pebble.Batch, sync bool) error {
 	})
 }
 
-// table is one key and value of a table to be ingested.
+// tableEntry is one key and value of a table to be ingested; nil deletes the key.
 type tableEntry struct {
 	key, value []byte
 }
@@ -228,7 +228,13 @@ func (s *store) writeTable(name string, entries []tableEntry) error {
 	opt.FilterPolicy = pebble.NoFilterPolicy
 	w := sstable.NewWriter(objstorageprovider.NewFileWritable(f), opt)
 	for _, e := range entries {
-		if err := w.Set(e.key, e.value); err != nil {
+		var err error
+		if e.value == nil {
+			err = w.Delete(e.key)
+		} else {
+			err = w.Set(e.key, e.value)
+		}
+		if err != nil {
 			_ = w.Close()
 			return err
 		}

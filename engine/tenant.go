@@ -179,7 +179,11 @@ func (t *Tenant) read() error {
 	if err != nil {
 		return err
 	}
-	v.hidden, v.sequence = hiddenOf(erasures.pending), erasures.sequence
+	renamed, err := t.db.store.counter(renamedCounter(t.id))
+	if err != nil {
+		return err
+	}
+	v.hidden, v.sequence, v.renamed = hiddenOf(erasures.pending), erasures.sequence, renamed
 	dedup := newDedup(t, t.db.sequence.Load()+1)
 	if err := dedup.readDropped(); err != nil {
 		return err
@@ -340,6 +344,9 @@ func (db *DB) DropTenant(name string) error {
 	}
 	b := db.store.db.NewBatch()
 	if err := b.Delete(keys.TenantName(name), nil); err != nil {
+		return err
+	}
+	if err := b.Delete(keys.Meta(renamedCounter(t.id)), nil); err != nil {
 		return err
 	}
 	for _, space := range tenantSpaces {

@@ -23,8 +23,9 @@ type view struct {
 	// were erased. nil if there are none.
 	hidden   *roaring.Bitmap
 	received int64     // newest arrival
-	sequence uint64    // newest frame
+	sequence uint64    // newest frame or erasure
 	links    *linkView // nil: there never was a link
+	renamed  uint64    // see Tenant.rename
 }
 
 // span is what a view holds of the events in [from, to): a day, or a wider partition of days with few

@@ -163,12 +163,18 @@ func (r *run) execution(p *plan.Pipeline) *exec.Execution {
 }
 
 func (r *run) answer(ctx context.Context) (*result.Table, error) {
-	main, err := r.plan(&r.query.Pipeline, r.opt.rangeOutside())
+	main, err := r.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if main.Explain {
-		return r.explainTable(ctx, main)
+	return r.table(ctx, main)
+}
+
+// prepare plans the query and works out its named results.
+func (r *run) prepare(ctx context.Context) (*plan.Pipeline, error) {
+	main, err := r.plan(&r.query.Pipeline, r.opt.rangeOutside())
+	if err != nil || main.Explain {
+		return main, err
 	}
 	for _, let := range r.query.Lets {
 		p, err := r.plan(let.Body, event.AllTime)
@@ -179,6 +185,17 @@ func (r *run) answer(ctx context.Context) (*result.Table, error) {
 			return nil, err
 		}
 	}
+	if r.opt.Limit > 0 {
+		main.Bound(int64(r.opt.Limit) + 1) // one more tells that there are more
+	}
+	return main, nil
+}
+
+// table runs a prepared plan.
+func (r *run) table(ctx context.Context, main *plan.Pipeline) (*result.Table, error) {
+	if main.Explain {
+		return r.explainTable(ctx, main)
+	}
 	t, err := r.execution(main).Run(ctx, main)
 	if err != nil {
 		return nil, err
@@ -188,9 +205,14 @@ func (r *run) answer(ctx context.Context) (*result.Table, error) {
 		t.Meta.Truncated = true
 	}
 	t.Shape = shapeOf(&r.query.Pipeline)
-	r.meta(&t.Meta)
-	t.Meta.Warnings, err = r.warnings(ctx)
-	return t, err
+	return t, r.finish(ctx, &t.Meta)
+}
+
+// finish fills in what is known when all rows are.
+func (r *run) finish(ctx context.Context, m *result.Meta) (err error) {
+	r.meta(m)
+	m.Warnings, err = r.warnings(ctx)
+	return err
 }
 
 func (r *run) meta(m *result.Meta) {

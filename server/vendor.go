@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -68,11 +69,27 @@ func (r *request) vendorRequest(where protocol.Route, body []byte) *protocol.Req
 		Query:    r.param,
 		HasQuery: func(name string) bool { return r.QueryArgs().Has(name) },
 		Header:   func(name string) string { return string(r.Request.Header.Peek(name)) },
+		Headers:  r.headers,
+		Gunzip:   r.gunzip,
 		Body:     body,
 		Received: r.s.opt.Now(),
 		RemoteIP: r.remoteIP(),
 		URLToken: where.Token,
 		Limits:   protocolLimits(&r.s.opt.Limits),
+	}
+}
+
+// gunzip unpacks what a protocol found packed inside a body, as a packed body is.
+func (r *request) gunzip(packed []byte) ([]byte, error) {
+	return unpack("gzip", packed, int(r.s.opt.Limits.UnpackedBytes), r.lease.grow)
+}
+
+// headers yields the header lines of the request.
+func (r *request) headers(yield func(name, value string) bool) {
+	for name, value := range r.Request.Header.All() {
+		if !yield(string(name), string(value)) {
+			return
+		}
 	}
 }
 
@@ -134,7 +151,12 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (
 	if err != nil {
 		return protocol.Response{}, err
 	}
-	if own := t.state.Load(); own.own != (api.Limits{}) {
+	// What the tenant and the token say of events is known only now.
+	own := t.state.Load()
+	if token := r.grant.token; token != nil {
+		req.UserField = token.UserMember
+	}
+	if own.own != (api.Limits{}) || req.UserField != "" {
 		req.Limits = protocolLimits(&own.limits)
 		decoded, failed = p.Decode(req)
 	}
@@ -151,6 +173,11 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (
 	outcomes, err := s.store(r, t, p.Name(), decoded.Items)
 	if err != nil {
 		return protocol.Response{}, err
+	}
+	if _, ok := p.(protocol.CloudEvents); ok { // whose answer is that of /v1/events
+		snapshot := t.Snapshot()
+		decoded.Watermark = watermark(snapshot.Sequence())
+		snapshot.Close()
 	}
 	return p.Answer(req, decoded, outcomes), nil
 }
@@ -272,5 +299,9 @@ func (r *request) respond(p protocol.Response) error {
 	}
 	r.retryAfter(p.Status)
 	r.SetBody(p.Body)
+	if p.Hangup {
+		r.HijackSetNoResponse(true)
+		r.Hijack(func(net.Conn) {}) // which is closed after it
+	}
 	return nil
 }

@@ -13,13 +13,14 @@ import (
 	"cairn/engine"
 	"cairn/query"
 	"cairn/query/result"
+	"cairn/query/result/parquet"
 	"cairn/query/syntax"
 	"cairn/server/api"
 )
 
 type queryCmd struct {
 	question
-	Format string `help:"text, json, ndjson or csv; auto is text, or a picture on a terminal." enum:"auto,text,json,ndjson,csv" default:"auto"`
+	Format string `help:"text, json, ndjson, csv or parquet; auto is text, or a picture on a terminal." enum:"auto,text,json,ndjson,csv,parquet" default:"auto"`
 }
 
 func (queryCmd) Help() string {
@@ -30,6 +31,7 @@ Examples:
   cairn query --data ./cairn-data '* | stats count() by event | sort count desc'
   cairn query --data ./cairn-data 'pay_success{amount > 100} last 30d | stats users(), sum(amount) by bin(1d)'
   cairn query --data ./cairn-data --format csv '{user = "u1"} | events | limit 20' > u1.csv
+  cairn query --data ./cairn-data --format parquet '* last 30d | events' > events.parquet
   cairn query --server http://127.0.0.1:8080 - < question.txt
 
 On a terminal, answers of funnel, retention, paths, trend, lifecycle and stickiness are pictures; --format
@@ -50,6 +52,9 @@ func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	format := cmd.Format
+	if format == formatParquet && c.screen().Width > 0 {
+		return usagef("--format parquet is not for a terminal: write it to a file, as in cairn query --format parquet '…' > answer.parquet")
+	}
 	if cmd.Server != "" {
 		if format == textOrPicture {
 			format = "text"
@@ -57,9 +62,16 @@ func (cmd *queryCmd) Run(ctx context.Context, c *console) error {
 		return cmd.ask(ctx, c, "/v1/query", api.QueryRequest{Query: text, TZ: cmd.TZ, Format: format})
 	}
 	return cmd.fromData(text, func(src query.Source, opt query.Options) error {
+		if format == "ndjson" {
+			_, err := query.Stream(ctx, src, text, opt, query.Output{W: c.out})
+			return err
+		}
 		table, err := query.Run(ctx, src, text, opt)
 		if err != nil {
 			return err
+		}
+		if format == formatParquet {
+			return parquet.Write(c.out, table)
 		}
 		_, err = c.out.Write(appendTable(table, format, c.screen()))
 		return err
@@ -127,13 +139,15 @@ func (q *question) ask(ctx context.Context, c *console, path string, request api
 // textOrPicture is the format of answers when none is asked for: a picture on a terminal, text elsewhere.
 const textOrPicture = "auto"
 
-// appendTable encodes a table for the screen s, whose width is 0 when it is none.
+// formatParquet is the format that is no text.
+const formatParquet = "parquet"
+
+// appendTable encodes a table as text in one of the formats that are not streamed, for the screen s, whose
+// width is 0 when it is none.
 func appendTable(t *result.Table, format string, s result.TextOptions) []byte {
 	switch format {
 	case "json":
 		return result.AppendJSON(nil, t)
-	case "ndjson":
-		return result.AppendNDJSON(nil, t)
 	case "csv":
 		return result.AppendCSV(nil, t)
 	case textOrPicture:

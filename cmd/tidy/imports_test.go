@@ -20,6 +20,7 @@ var foreign = []string{
 	"charm.land/",
 	"github.com/charmbracelet/",
 	"golang.org/x/term",
+	"github.com/parquet-go/",
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }

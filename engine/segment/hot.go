@@ -173,6 +173,8 @@ func (c *hotColumn) postings(code uint32) (*roaring.Bitmap, bool, error) {
 	return c.postingSets[code], true, nil
 }
 
+func (c *hotColumn) counts() ([]int, bool, error) { return nil, false, nil }
+
 func (c *hotColumn) find(v event.Value) (uint32, bool, error) {
 	if err := c.load(); err != nil || c.dictPart == nil {
 		return 0, false, err

@@ -69,6 +69,7 @@ type columnData interface {
 	dict() (*Dictionary, error)
 	block(b int) (*Vector, error)
 	postings(code uint32) (*roaring.Bitmap, bool, error)
+	counts() ([]int, bool, error)
 	find(v event.Value) (uint32, bool, error)
 	mayContain(v event.Value) bool
 }
@@ -209,6 +210,10 @@ func (c *Column) Block(b int) (*Vector, error) { return c.data.block(b) }
 func (c *Column) Postings(code uint32) (rows *roaring.Bitmap, ok bool, err error) {
 	return c.data.postings(code)
 }
+
+// Counts returns how many rows have each code, hidden ones included, without reading the rows. ok is false
+// if the column is not indexed.
+func (c *Column) Counts() (counts []int, ok bool, err error) { return c.data.counts() }
 
 // Find returns the code of exactly v in a dictionary-coded column, reading no more of the
 // dictionary than it must.

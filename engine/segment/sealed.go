@@ -194,17 +194,7 @@ const wholeChunk = -1
 // set reads one set of a chunk of postings with want sets of members below limit.
 func (s *sealed) set(id ChunkID, code, want, limit int) (*roaring.Bitmap, error) {
 	return cached(s, id, code, func() (*roaring.Bitmap, int, error) {
-		table, err := cached(s, id, wholeChunk, func() (*postings.Table, int, error) {
-			content, err := s.chunk(id)
-			if err != nil {
-				return nil, 0, err
-			}
-			t, err := postings.Open(content, want, uint64(limit))
-			if err != nil {
-				return nil, 0, s.corrupt(id, err)
-			}
-			return t, t.SizeBytes(), nil
-		})
+		table, err := s.table(id, want, limit)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -216,6 +206,21 @@ func (s *sealed) set(id ChunkID, code, want, limit int) (*roaring.Bitmap, error)
 			return nil, 0, s.corrupt(id, err)
 		}
 		return set, int(set.GetSizeInBytes()) + 64, nil
+	})
+}
+
+// table opens a chunk of postings with want sets of members below limit.
+func (s *sealed) table(id ChunkID, want, limit int) (*postings.Table, error) {
+	return cached(s, id, wholeChunk, func() (*postings.Table, int, error) {
+		content, err := s.chunk(id)
+		if err != nil {
+			return nil, 0, err
+		}
+		t, err := postings.Open(content, want, uint64(limit))
+		if err != nil {
+			return nil, 0, s.corrupt(id, err)
+		}
+		return t, t.SizeBytes(), nil
 	})
 }
 

@@ -301,6 +301,24 @@ func (c *sealedColumn) postings(code uint32) (*roaring.Bitmap, bool, error) {
 	return set, err == nil, err
 }
 
+func (c *sealedColumn) counts() ([]int, bool, error) {
+	if c.meta.postings == 0 {
+		return nil, false, nil
+	}
+	id := c.chunkID(chunkPostings, 0)
+	table, err := c.table(id, c.meta.distinct, c.directory.info.Rows)
+	if err != nil {
+		return nil, false, err
+	}
+	counts := make([]int, table.Len())
+	for i := range counts {
+		if counts[i] = table.Count(i); counts[i] > c.directory.info.Rows {
+			return nil, false, c.corrupt(id, errLayout)
+		}
+	}
+	return counts, true, nil
+}
+
 // eventPostings makes the postings of event names for a small segment, which has none.
 func (c *sealedColumn) eventPostings() ([]*roaring.Bitmap, error) {
 	return cached(c.sealed, c.chunkID(chunkPostings, 0), wholeChunk, func() ([]*roaring.Bitmap, int, error) {

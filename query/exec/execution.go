@@ -51,6 +51,7 @@ type Knobs struct {
 	NoDictEval bool // evaluate expressions per row, not per dictionary entry
 	NoShortcut bool // do not answer from directories
 	BlockTasks bool // every block is a task of its own
+	PageRows   int  // how many raw events are looked for at a time; 0: as many as is good
 }
 
 // Execution is one pipeline being run on one snapshot.

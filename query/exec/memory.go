@@ -41,6 +41,27 @@ func (b *Budget) Add(purpose string, size int) {
 // Used returns the bytes held now.
 func (b *Budget) Used() int64 { return b.used.Load() }
 
+// held returns what is held for some purposes.
+func (b *Budget) held(purposes []string) map[string]int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	held := make(map[string]int64, len(purposes))
+	for _, p := range purposes {
+		held[p] = b.mu.purposes[p]
+	}
+	return held
+}
+
+// putBack makes the purposes of held hold what they held then.
+func (b *Budget) putBack(held map[string]int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for p, size := range held {
+		b.used.Add(size - b.mu.purposes[p])
+		b.mu.purposes[p] = size
+	}
+}
+
 // Err returns a *MemoryError once more than the limit is held.
 func (b *Budget) Err() error {
 	if b.limit == 0 || b.used.Load() <= b.limit {

@@ -13,6 +13,7 @@ type nameCache struct {
 	mu    sync.RWMutex
 	names map[uint32]event.Value
 	done  map[*view]bool
+	size  int // bytes accounted for
 }
 
 // load fetches the names of all users of a segment.
@@ -64,8 +65,23 @@ func (c *nameCache) fetch(x *Execution, users []uint32) error {
 		c.names[u] = event.String(names[i])
 		size += internedBytes + len(names[i])
 	}
-	x.Budget.Add("names of users", size)
+	x.Budget.Add(namesPurpose, size)
+	c.size += size
 	return nil
+}
+
+const namesPurpose = "names of users"
+
+// forget drops all names if there are more than keep. Nobody may be using them meanwhile.
+func (c *nameCache) forget(x *Execution, keep int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.names) <= keep {
+		return
+	}
+	c.names, c.done = nil, nil
+	x.Budget.Add(namesPurpose, -c.size)
+	c.size = 0
 }
 
 // value returns the name of a user whose name was fetched; absent for NoUser.

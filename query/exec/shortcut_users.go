@@ -32,7 +32,11 @@ func (w *statsWorker) wholeByUser(v *view, b *bound) (bool, error) {
 		return false, err
 	}
 	if b.full() {
+		hidden := v.reader.HiddenUsers()
 		for i, u := range users {
+			if hidden != nil && hidden.Contains(u) {
+				continue
+			}
 			w.takeUser(u, int64(starts[i+1]-starts[i]))
 		}
 		return true, nil

@@ -140,6 +140,21 @@ func RandomQuery(t *rapid.T) string {
 	return b.String()
 }
 
+// RandomRawQuery is RandomQuery for queries whose answer is raw events, behind stages that look at each row
+// by itself or count rows.
+func RandomRawQuery(t *rapid.T) string {
+	g := &generator{t: t, events: true, open: true}
+	settings := g.pick("", "", "set tz = \"America/New_York\"; ", "set identity = raw; ", "set actor = s; ")
+	text := settings + g.selector() + g.timeRange()
+	g.columns = []string{"x", "y", "s", "l", "nope", "time", "event", "user", "id", "fields.x"}
+	count := func() string { return fmt.Sprintf("%s %d", g.pick("limit", "offset"), uniform(t, 20)) }
+	user := func() string { return "extend user = s" }
+	for range rapid.IntRange(0, 4).Draw(t, "stages") {
+		text += " | " + pickFrom(t, []func() string{g.where, g.extend, g.project, g.rename, g.drop, count, count, user, func() string { return "events" }})()
+	}
+	return text
+}
+
 // generator draws texts. It knows the columns of the rows, as the parser does.
 type generator struct {
 	t       *rapid.T

@@ -13,18 +13,9 @@ const exactIntMax = 1 << 53 // JSON readers hold numbers as float64
 
 // AppendJSON appends {"columns":[{"name","type"}…],"rows":[[…]…],"meta":{…}} and a newline.
 func AppendJSON(dst []byte, t *Table) []byte {
-	dst = append(dst, `{"columns":[`...)
-	for i, c := range t.Columns {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, `{"name":`...)
-		dst = event.AppendString(dst, c.Name)
-		dst = append(dst, `,"type":`...)
-		dst = event.AppendString(dst, string(c.Type))
-		dst = append(dst, '}')
-	}
-	dst = append(dst, `],"rows":[`...)
+	dst = append(dst, `{"columns":`...)
+	dst = AppendColumns(dst, t.Columns)
+	dst = append(dst, `,"rows":[`...)
 	for i, row := range t.Rows {
 		if i > 0 {
 			dst = append(dst, ',')
@@ -43,6 +34,22 @@ func AppendJSON(dst []byte, t *Table) []byte {
 	dst = append(dst, `"meta":`...)
 	dst = AppendMeta(dst, &t.Meta)
 	return append(dst, '}', '\n')
+}
+
+// AppendColumns appends [{"name","type"}…].
+func AppendColumns(dst []byte, columns []Column) []byte {
+	dst = append(dst, '[')
+	for i, c := range columns {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"name":`...)
+		dst = event.AppendString(dst, c.Name)
+		dst = append(dst, `,"type":`...)
+		dst = event.AppendString(dst, string(c.Type))
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
 }
 
 // AppendNDJSON appends one row object a line and a last line {"meta":{…}}.

@@ -146,6 +146,16 @@ func (b *Body) Get(name string) Value {
 	return Value{}
 }
 
+// raw returns the text of a member of the body, or nil.
+func (b *Body) raw(name string) []byte {
+	for _, m := range b.members {
+		if m.name == name {
+			return m.raw
+		}
+	}
+	return nil
+}
+
 // HasMember reports whether the JSON object that text is has one of the names at its top level. Text that is
 // no JSON object has none.
 func HasMember(text []byte, names ...string) bool {

@@ -14,7 +14,8 @@ type Draft struct {
 	Event event.Event
 
 	limits *Limits
-	layers map[string]layer
+	layers []layer        // of each field of the event
+	names  map[string]int // the fields by name, once there are many
 	dots   [][]string
 	reject *Reject
 }
@@ -45,8 +46,44 @@ func reservedName(step string) bool {
 func NewDraft(l *Limits, clock Clock) *Draft {
 	return &Draft{
 		Event:  event.Event{Time: clock.Received, Received: clock.Received},
-		limits: l, layers: make(map[string]layer),
+		limits: l,
 	}
+}
+
+// fieldsFew is how many fields are looked through one by one.
+const fieldsFew = 24
+
+// field returns the index of the field called name, or -1.
+func (d *Draft) field(name string) int {
+	if d.names != nil {
+		if i, ok := d.names[name]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range d.Event.Fields {
+		if d.Event.Fields[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// set appends a field whose name is new.
+func (d *Draft) set(from layer, name string, v event.Value) {
+	if d.Event.Fields == nil {
+		d.Event.Fields, d.layers = make([]event.Field, 0, fieldsFew), make([]layer, 0, fieldsFew)
+	}
+	if n := len(d.Event.Fields); n == fieldsFew {
+		d.names = make(map[string]int, 4*fieldsFew)
+		for i := range d.Event.Fields {
+			d.names[d.Event.Fields[i].Name] = i
+		}
+	}
+	if d.names != nil {
+		d.names[name] = len(d.Event.Fields)
+	}
+	d.Event.Fields, d.layers = append(d.Event.Fields, event.Field{Name: name, Value: v}), append(d.layers, from)
 }
 
 // Refuse notes what is wrong with the event, unless something is already.
@@ -65,6 +102,14 @@ func (d *Draft) SetName(field, name string) {
 		d.Refuse(ingest.BadEvent, field, "it has %d bytes, more than %d", len(name), d.limits.EventName)
 	}
 	d.Event.Name = name
+}
+
+// SetNameFrom names the event by a member, which has to be a string.
+func (d *Draft) SetNameFrom(field string, name *Value) {
+	if name.Exists() && name.Kind != '"' {
+		d.Refuse(ingest.BadEvent, field, "expected a string, found %s", kindNames[name.Kind])
+	}
+	d.SetName(field, name.Text)
 }
 
 // SetUser sets who did it; "" is nobody.
@@ -180,11 +225,11 @@ func (d *Draft) add(from layer, path []string, v event.Value) {
 	name := strings.Join(path, ".")
 	if from != layerCairn {
 		first, _, _ := strings.Cut(path[0], ".")
-		taken, ok := d.layers[name]
-		if ok && from == layerEnvelope && d.Event.Get(name) == v {
+		taken := d.field(name)
+		if taken >= 0 && from == layerEnvelope && d.Event.Fields[taken].Value == v {
 			return // it says the same
 		}
-		if ok && taken != from || reservedName(first) {
+		if taken >= 0 && d.layers[taken] != from || reservedName(first) || name == FieldSkew || name == FieldTimeError {
 			path = append([]string{aside[from]}, path...)
 			name = strings.Join(path, ".")
 		}
@@ -195,15 +240,17 @@ func (d *Draft) add(from layer, path []string, v event.Value) {
 		d.Refuse(ingest.NameTooLong, shown, "the name has %d bytes, more than %d", len(name), d.limits.NameBytes)
 	case strings.HasPrefix(name, "\x00"):
 		d.Refuse(ingest.BadJSON, "", "the name begins with U+0000")
-	case d.layers[name] != 0:
+	case d.field(name) >= 0:
 		d.Refuse(ingest.DuplicateField, name, "the field has a value already")
 	case len(d.Event.Fields) == d.limits.Fields:
 		d.Refuse(ingest.TooManyFields, "", "more than %d fields", d.limits.Fields)
 	case v.Kind() == event.KindString && len(v.AsString()) > d.limits.StringBytes:
 		d.Refuse(ingest.ValueTooLong, name, "the string has %d bytes, more than %d", len(v.AsString()), d.limits.StringBytes)
 	}
-	d.layers[name] = from
-	d.Event.Fields = append(d.Event.Fields, event.Field{Name: name, Value: v})
+	if d.reject != nil {
+		return
+	}
+	d.set(from, name, v)
 	if strings.Count(name, ".") >= len(path) {
 		d.dots = append(d.dots, path)
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -110,7 +112,11 @@ func Parse(raw []byte, l *Limits) (Value, *Reject) {
 	if len(raw) > l.EventBytes {
 		return Value{}, &Reject{Reason: ingest.EventTooLarge, Message: fmt.Sprintf("it has %d bytes, more than %d", len(raw), l.EventBytes)}
 	}
-	p := parser{decoder: jsontext.NewDecoder(bytes.NewBuffer(raw)), text: string(raw), limits: l}
+	p, _ := parsers.Get().(*parser)
+	defer parsers.Put(p)
+	p.decoder.Reset(bytes.NewBuffer(raw))
+	p.text, p.limits, p.leaves = string(raw), l, 0
+	defer p.forget()
 	var v Value
 	if err := p.value(&v, 1); err != nil {
 		return Value{}, p.reject(err)
@@ -141,7 +147,19 @@ type parser struct {
 	decoder *jsontext.Decoder
 	text    string // what the decoder reads
 	limits  *Limits
-	members int
+	leaves  int // members that are not objects
+
+	open    []Member // of the objects that have not ended yet
+	compact []byte   // the list being read
+}
+
+// parsers are kept from event to event.
+var parsers = sync.Pool{New: func() any { return &parser{decoder: jsontext.NewDecoder(bytes.NewReader(nil))} }}
+
+// forget drops what the parser knows of an event.
+func (p *parser) forget() {
+	clear(p.open)
+	p.text, p.limits, p.open = "", nil, p.open[:0]
 }
 
 // reject is what an error of the decoder, or a *Reject, means.
@@ -198,10 +216,9 @@ func (p *parser) value(v *Value, depth int) (err error) {
 	case '0':
 		v.Text, err = p.number()
 	case '[':
-		var compact []byte
-		if compact, err = p.list(nil, depth); err == nil {
-			v.Text = string(compact)
-			v.height = height(compact)
+		if p.compact, err = p.list(p.compact[:0], depth); err == nil {
+			v.Text = string(p.compact)
+			v.height = height(p.compact)
 		}
 	case '{':
 		return p.object(v, depth)
@@ -226,18 +243,28 @@ func (p *parser) object(v *Value, depth int) error {
 	if _, err := p.decoder.ReadToken(); err != nil {
 		return err
 	}
+	first := len(p.open)
 	for p.decoder.PeekKind() == '"' {
 		name, err := p.string()
 		if err != nil {
 			return err
 		}
-		if p.members++; p.members > p.limits.Fields+envelopeMembers {
-			return refuse(ingest.TooManyFields, "more than %d fields", p.limits.Fields)
-		}
-		v.Members = append(v.Members, Member{Name: name})
-		if err := p.value(&v.Members[len(v.Members)-1].Value, depth+1); err != nil {
+		var member Value
+		if err := p.value(&member, depth+1); err != nil {
 			return err
 		}
+		p.open = append(p.open, Member{name, member})
+		if member.Kind == '{' && len(member.Members) > 0 {
+			continue // its own members are counted
+		}
+		if p.leaves++; p.leaves > p.limits.Fields+envelopeMembers {
+			return refuse(ingest.TooManyFields, "more than %d fields", p.limits.Fields)
+		}
+	}
+	if len(p.open) > first {
+		v.Members = slices.Clone(p.open[first:])
+		clear(p.open[first:])
+		p.open = p.open[:first]
 	}
 	_, err := p.decoder.ReadToken()
 	return err

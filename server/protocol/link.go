@@ -38,9 +38,9 @@ func IllegalID(id string) bool {
 }
 
 // Link asks for a link of the item. Illegal ids become its warning, an id linked with itself is nothing.
-// Of ids that are too long nothing is stored, so the item is rejected.
+// Of ids that are too long nothing is stored, so the item is rejected; a rejected item links nothing.
 func (it *Item) Link(l *Limits, link Link) {
-	if link.User == link.ID {
+	if it.Reject != nil || link.User == link.ID {
 		return
 	}
 	for _, id := range [...]string{link.User, link.ID} {

@@ -28,6 +28,18 @@ func (d *Draft) Profile() *Draft {
 	return p
 }
 
+// AddProfile gives the item the $profile event of a draft if it has any operations, or a warning if they
+// are wrong: the event itself has them as fields and is not lost.
+func (it *Item) AddProfile(p *Draft, operations bool) {
+	switch {
+	case it.Reject != nil:
+	case p.reject != nil:
+		it.Warning = p.reject
+	case operations:
+		it.Add(p)
+	}
+}
+
 // derivedID makes the insert id of what comes with an event from that event's.
 func derivedID(id, what string, l *Limits) string {
 	switch {

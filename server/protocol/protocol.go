@@ -14,6 +14,7 @@
 package protocol
 
 import (
+	"iter"
 	"time"
 
 	"cairn/engine/event"
@@ -29,12 +30,18 @@ type Request struct {
 	// parameter from none.
 	Query, Header func(name string) string
 	HasQuery      func(name string) bool
+	// Headers yields every header line; nil yields none. Names come in any case.
+	Headers iter.Seq2[string, string]
 	// Body is unpacked: a Content-Encoding is undone, and gzip that only its first bytes tell of.
-	Body      []byte
+	Body []byte
+	// Gunzip unpacks gzip that is hidden in a form or a parameter, within the limits and the memory of the
+	// request; nil: within fixed limits.
+	Gunzip    func(packed []byte) ([]byte, error)
 	WireBytes int       // of the body before it was unpacked
 	Received  time.Time // the server's clock when the request came
 	RemoteIP  string    // of the connection
 	URLToken  string    // Route.Token: the key in the path, where the protocol has one there
+	UserField string    // of the token: the member of a CloudEvent's data that names the user; "": its subject
 	Limits    Limits    // of the tenant, or the defaults while it is not known
 }
 
@@ -47,10 +54,10 @@ type Decoded struct {
 	Items []Item
 	// Ignored counts what is taken and not stored by design, such as session recordings.
 	Ignored int
+	// Watermark is set by whoever stored the events, for protocols that tell it to the client.
+	Watermark string
 	// Reply, if set, is the answer once the key is known: there is nothing to store.
 	Reply *Response
-
-	state any // of the protocol, for its Answer
 }
 
 // addKey notes a key that was found.
@@ -75,13 +82,14 @@ type Item struct {
 	Links []Link
 	// Reject says why nothing of it is stored; nil if it is.
 	Reject *Reject
-	// Warning says that the event is stored but a link that it asked for is refused; nil if not.
+	// Warning says that the event is stored but not what it says of links or of its user's profile; nil if
+	// all of it is.
 	Warning *Reject
 	Raw     []byte // its JSON as it came; the request's memory
 	ID      string // what the vendor's answer names it by; may be ""
 }
 
-// Reject is a reason why an event is not stored, or a link not made.
+// Reject is a reason why an event is not stored, a link not made, or a profile not changed.
 type Reject struct {
 	Reason  string // a reason of the package engine/ingest, or ReasonIllegalID
 	Field   string // the part at fault, or ""
@@ -91,14 +99,14 @@ type Reject struct {
 // Outcome is what became of one item.
 type Outcome struct {
 	Verdict string // one of the constants below
-	Reject         // of a rejected item, or of the refused link of a warning
+	Reject         // of a rejected item, or of what a warning is about
 }
 
 // What becomes of an item: the verdicts of api, and two more.
 const (
 	OK        = api.VerdictOK
 	Duplicate = api.VerdictDuplicate
-	Warning   = "warning" // stored, but a link was refused
+	Warning   = "warning" // stored, but a link or a change of the profile was refused
 	Rejected  = api.VerdictRejected
 	Retry     = "retry" // not committed; the client should send it again
 )
@@ -143,6 +151,9 @@ type Response struct {
 	ContentType string // "" without a body
 	Headers     []Header
 	Body        []byte
+	// Hangup asks for the connection to be closed in place of the answer: for clients that take any answer
+	// for a success and would lose what they are to send again.
+	Hangup bool
 }
 
 // Header is a header line of a Response.

@@ -40,3 +40,16 @@ func notCommitted(outcomes []Outcome) *api.Error {
 	}
 	return nil
 }
+
+// allRejected returns the first reject if nothing else became of a request's items, else nil.
+func allRejected(outcomes []Outcome) *Reject {
+	for _, o := range outcomes {
+		if o.Verdict != Rejected {
+			return nil
+		}
+	}
+	if len(outcomes) == 0 {
+		return nil
+	}
+	return &outcomes[0].Reject
+}

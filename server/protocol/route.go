@@ -3,6 +3,7 @@ package protocol
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Path is a place where a protocol is served: under the protocol's prefix, and bare, so that a client
@@ -29,32 +30,42 @@ type vendor struct {
 // vendors lists all protocols. Where paths collide, the first that claims a request has it.
 var vendors = []vendor{
 	{"/segment", Segment{}},
+	{"/mixpanel", Mixpanel{}},
+	{"/amplitude", Amplitude{}},
+	{"/sensors", Sensors{}},
+	{"/posthog", PostHog{}},
+	{"/posthog", PostHogV1{}},
+	{"/ga4", GA4{}},
+	{"", CloudEvents{}}, // nobody's, so without a prefix
 }
 
-// table has the paths of vendors by pattern.
-var table = func() map[string][]candidate {
+// table has the paths of vendors by pattern. It is made on first use, when all that protocols are made of is there.
+var table = sync.OnceValue(func() map[string][]candidate {
 	t := make(map[string][]candidate)
 	for _, v := range vendors {
 		for _, p := range v.protocol.Paths() {
 			if !p.Prefixed {
 				t[p.Pattern] = append(t[p.Pattern], candidate{path: p, protocol: v.protocol})
 			}
+			if v.prefix == "" {
+				continue
+			}
 			p.Claims = nil
 			t[v.prefix+p.Pattern] = append(t[v.prefix+p.Pattern], candidate{path: p, protocol: v.protocol})
 		}
 	}
 	return t
-}()
+})
 
 // starred are the patterns with a "*", taken apart.
-var starred = func() (patterns [][]string) {
-	for pattern := range table {
+var starred = sync.OnceValue(func() (patterns [][]string) {
+	for pattern := range table() {
 		if strings.Contains(pattern, "*") {
 			patterns = append(patterns, strings.Split(pattern, "/"))
 		}
 	}
 	return patterns
-}()
+})
 
 // candidate is a protocol that may be meant by a path.
 type candidate struct {
@@ -77,7 +88,7 @@ type Route struct {
 // left to the caller.
 func Find(method, path string) (Route, bool) {
 	path = strings.TrimSuffix(path, "/")
-	found, token := table[path], ""
+	found, token := table()[path], ""
 	if found == nil {
 		if found, token = findStarred(path); found == nil {
 			return Route{}, false
@@ -107,7 +118,7 @@ func Find(method, path string) (Route, bool) {
 // findStarred looks for a pattern with a key in it.
 func findStarred(path string) (found []candidate, token string) {
 	steps := strings.Split(path, "/")
-	for _, pattern := range starred {
+	for _, pattern := range starred() {
 		if len(pattern) != len(steps) {
 			continue
 		}
@@ -121,7 +132,7 @@ func findStarred(path string) (found []candidate, token string) {
 			}
 		}
 		if token != "" {
-			return table[strings.Join(pattern, "/")], token
+			return table()[strings.Join(pattern, "/")], token
 		}
 	}
 	return nil, ""

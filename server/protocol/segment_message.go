@@ -42,7 +42,7 @@ func (b *segmentBatch) message(raw []byte) (item Item, key string) {
 	}
 	switch kind {
 	case "track":
-		d.SetName("event", m.Get("event").Name())
+		d.SetNameFrom("event", m.Get("event"))
 	case "page", "screen", "identify", "group", "alias":
 		d.SetName("type", "$"+kind)
 	default:
@@ -73,8 +73,9 @@ func (b *segmentBatch) message(raw []byte) (item Item, key string) {
 	item.Add(d)
 	switch kind {
 	case "identify":
-		if p := d.Profile(); d.Event.User != "" && p.Operation("$set", m.Get("traits")) {
-			item.Add(p)
+		if d.Event.User != "" {
+			p := d.Profile()
+			item.AddProfile(p, p.Operation("$set", m.Get("traits")))
 		}
 		if user != "" && anonymous != "" {
 			item.Link(b.limits, Link{Kind: LinkIdentify, User: user, ID: anonymous, Time: d.Event.Time, Source: "segment"})
