@@ -16,31 +16,40 @@ import (
 var weekNames = [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 func listTenants(r *request) error {
-	records, err := r.s.db.AllRecords(tenantKind)
+	list, err := r.s.Tenants()
 	if err != nil {
 		return err
+	}
+	return r.json(200, api.TenantsAnswer{Tenants: list})
+}
+
+// Tenants returns the stored tenants with their settings, by name.
+func (s *Server) Tenants() ([]api.Tenant, error) {
+	records, err := s.db.AllRecords(tenantKind)
+	if err != nil {
+		return nil, err
 	}
 	kept := make(map[string][]byte, len(records))
 	for _, one := range records {
 		kept[one.Tenant] = one.Value
 	}
-	answer := api.TenantsAnswer{Tenants: []api.Tenant{}}
-	for _, name := range r.s.db.Tenants() {
-		stored, err := r.s.db.Tenant(name)
+	list := []api.Tenant{}
+	for _, name := range s.db.Tenants() {
+		stored, err := s.db.Tenant(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		one := settingsOf(name, stored.Settings())
 		if value := kept[name]; value != nil {
 			record, own, err := decodeTenantRecord(name, value)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			one.Limits, one.Suspended = own, record.Suspended
 		}
-		answer.Tenants = append(answer.Tenants, one)
+		list = append(list, one)
 	}
-	return r.json(200, answer)
+	return list, nil
 }
 
 func settingsOf(name string, s engine.Settings) api.Tenant {
@@ -229,4 +238,19 @@ func decodeTenantRecord(name string, value []byte) (record tenantRecord, own api
 		}
 	}
 	return record, own, nil
+}
+
+// ConfigureTenant changes what is kept of a tenant, which is stored if it is new, as PATCH /v1/tenants/{name}
+// does: for programs that have the store open themselves.
+func (s *Server) ConfigureTenant(name string, c *api.TenantChange) (*api.Tenant, error) {
+	s.tenants.settings.Lock()
+	defer s.tenants.settings.Unlock()
+	t, err := s.tenants.get(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.changeTenant(t, c); err != nil {
+		return nil, err
+	}
+	return &t.answer().Tenant, nil
 }
