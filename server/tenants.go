@@ -151,17 +151,6 @@ func (ts *tenants) forget(name string) {
 	delete(ts.byKey, name)
 }
 
-// all returns the tenants in use.
-func (ts *tenants) all() []*tenant {
-	ts.mu.RLock()
-	defer ts.mu.RUnlock()
-	out := make([]*tenant, 0, len(ts.byKey))
-	for _, t := range ts.byKey {
-		out = append(out, t)
-	}
-	return out
-}
-
 func (t *tenant) limits() *api.Limits { return &t.state.Load().limits }
 
 // rate bounds events per second by a bucket that holds a few seconds' worth.
