@@ -26,7 +26,7 @@ func Key(src Source, text string, opt Options) (string, error) {
 	}
 	h := sha256.New()
 	zone := r.calendar.Location() // a fixed zone may have any name
-	fmt.Fprintf(h, "%s\n%s %s\n%d\n%d\n", r.query, zone, time.Unix(0, 0).In(zone).Format("-070000"), r.calendar.Week(), r.opt.Limit)
+	fmt.Fprintf(h, "%s\n%s %s\n%d\n%d %d\n", r.query, zone, time.Unix(0, 0).In(zone).Format("-070000"), r.calendar.Week(), r.opt.Limit, r.opt.RawLimit)
 	if r.opt.Range != nil {
 		fmt.Fprintf(h, "%d to %d\n", r.opt.Range.From, r.opt.Range.To)
 	}

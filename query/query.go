@@ -70,6 +70,8 @@ type run struct {
 	budget   *exec.Budget
 	read     *exec.Reading
 	sets     map[string]*exec.UserSet
+	streams  bool // rows are written as they come
+	limit    int  // of the rows of the answer; 0: none
 }
 
 func newRun(src Source, text string, opt Options) (*run, error) {
@@ -185,8 +187,11 @@ func (r *run) prepare(ctx context.Context) (*plan.Pipeline, error) {
 			return nil, err
 		}
 	}
-	if r.opt.Limit > 0 {
-		main.Bound(int64(r.opt.Limit) + 1) // one more tells that there are more
+	if r.limit = r.opt.Limit; r.streams && r.opt.RawLimit > 0 && main.Raw() {
+		r.limit = r.opt.RawLimit
+	}
+	if r.limit > 0 {
+		main.Bound(int64(r.limit) + 1) // one more tells that there are more
 	}
 	return main, nil
 }
@@ -200,7 +205,7 @@ func (r *run) table(ctx context.Context, main *plan.Pipeline) (*result.Table, er
 	if err != nil {
 		return nil, err
 	}
-	if limit := r.opt.Limit; limit > 0 && len(t.Rows) > limit {
+	if limit := r.limit; limit > 0 && len(t.Rows) > limit {
 		t.Rows = t.Rows[:limit]
 		t.Meta.Truncated = true
 	}

@@ -1,7 +1,6 @@
 package query
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"time"
@@ -46,6 +45,7 @@ func Stream(ctx context.Context, src Source, text string, opt Options, out Outpu
 	if err != nil {
 		return s.done, err
 	}
+	r.streams = true
 	ctx, clock := newStopwatch(ctx, r.opt.Timeout)
 	defer clock.end()
 	s.clock = clock
@@ -98,7 +98,7 @@ func (s *stream) run(ctx context.Context, r *run) (*result.Meta, error) {
 	err = r.execution(main).RunRaw(ctx, main, func(t *result.Table) (bool, error) {
 		t.Meta.Location = r.calendar.Location()
 		n := len(t.Rows)
-		if limit := cmp.Or(r.opt.RawLimit, r.opt.Limit); limit > 0 && s.done.Rows+int64(n) > int64(limit) {
+		if limit := r.limit; limit > 0 && s.done.Rows+int64(n) > int64(limit) {
 			n = limit - int(s.done.Rows)
 			meta.Truncated = true
 		}

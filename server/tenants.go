@@ -151,7 +151,6 @@ func (ts *tenants) forget(name string) {
 	delete(ts.byKey, name)
 }
 
-
 func (t *tenant) limits() *api.Limits { return &t.state.Load().limits }
 
 // rate bounds events per second by a bucket that holds a few seconds' worth.

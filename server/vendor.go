@@ -42,7 +42,7 @@ func (s *Server) vendor(r *request, where protocol.Route) (bool, error) {
 	if p == nil {
 		return false, nil
 	}
-	response, err := s.speak(r, p, req)
+	response, err := s.speak(r, p, req, vendorClass(where))
 	if err != nil {
 		coded := *s.coded(err)
 		coded.RequestID = r.id
@@ -54,11 +54,15 @@ func (s *Server) vendor(r *request, where protocol.Route) (bool, error) {
 }
 
 func (r *request) vendorBody(where protocol.Route) ([]byte, error) {
-	class := eventBody
+	return r.unpackBody(vendorClass(where), true)
+}
+
+// vendorClass is how large bodies of a path may be.
+func vendorClass(where protocol.Route) bodyClass {
 	if where.BodyMax > 0 {
-		class = bulkBody
+		return bulkBody
 	}
-	return r.unpackBody(class, true)
+	return eventBody
 }
 
 // vendorRequest is the request as a protocol sees it.
@@ -124,7 +128,7 @@ func protocolLimits(l *api.Limits) protocol.Limits {
 }
 
 // speak decodes a request, looks its key up, stores what it says, and makes the answer.
-func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (protocol.Response, error) {
+func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request, class bodyClass) (protocol.Response, error) {
 	r.note = p.Name()
 	decoded, failed := p.Decode(req)
 	// The key first: what else is wrong is no business of strangers.
@@ -163,7 +167,7 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (
 	if failed != nil {
 		return protocol.Response{}, failed
 	}
-	if err := r.checkWire(t, req); err != nil {
+	if err := r.checkWire(t, req, class); err != nil {
 		return protocol.Response{}, err
 	}
 	if decoded.Reply != nil {
@@ -183,13 +187,12 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request) (
 }
 
 // checkWire holds a body against the tenant's own limits, which were not known when it was read.
-func (r *request) checkWire(t *tenant, req *protocol.Request) error {
-	limits := t.limits()
-	if limit := max(limits.BodyBytes, limits.BulkBodyBytes); int64(req.WireBytes) > limit {
+func (r *request) checkWire(t *tenant, req *protocol.Request, class bodyClass) error {
+	if limit := r.bodyLimit(class); int64(req.WireBytes) > limit { // the tenant is known by now
 		return bodyTooLarge(limit)
 	}
-	if int64(len(req.Body)) > limits.UnpackedBytes {
-		return unpackedTooLarge(int(limits.UnpackedBytes))
+	if limit := t.limits().UnpackedBytes; int64(len(req.Body)) > limit {
+		return unpackedTooLarge(int(limit))
 	}
 	return nil
 }
