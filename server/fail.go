@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -23,8 +24,7 @@ func (s *Server) fail(r *request, err error) {
 	if status == fasthttp.StatusUnauthorized {
 		r.Response.Header.Set("WWW-Authenticate", `Bearer realm="cairn"`)
 	}
-	s.logFailure(r, &answer, err)
-	s.metrics.failure(answer.Code)
+	s.noteFailure(r, &answer, err)
 	if err := r.json(status, api.ErrorAnswer{Error: answer}); err != nil {
 		panic(err) // the types of package api always encode
 	}
@@ -40,9 +40,29 @@ func (r *request) retryAfter(status int) {
 	}
 }
 
-// logFailure logs what went wrong on our side.
-func (s *Server) logFailure(r *request, coded *api.Error, err error) {
-	if api.Status(coded.Code) == fasthttp.StatusInternalServerError {
+// refusedPause is the least time between two log lines about requests without a good token: whoever guesses
+// tokens shall be seen, and not fill the log.
+const refusedPause = time.Second
+
+// logRefused logs a request without a good token, and how many there were since the last line.
+func (s *Server) logRefused(r *request, code string) {
+	refused := s.refused.count.Add(1)
+	now := time.Now().UnixNano()
+	last := s.refused.logged.Load()
+	if now-last < int64(refusedPause) || !s.refused.logged.CompareAndSwap(last, now) {
+		return
+	}
+	s.refused.count.Add(-refused)
+	s.opt.Logger.Warn("request without a good token", "request", r.id, "code", code, "path", string(r.Path()), "address", r.remoteIP(), "requests", refused)
+}
+
+// noteFailure counts an error, and logs what went wrong on our side or looks like a guess.
+func (s *Server) noteFailure(r *request, coded *api.Error, err error) {
+	s.metrics.failure(coded.Code)
+	switch api.Status(coded.Code) {
+	case fasthttp.StatusUnauthorized:
+		s.logRefused(r, coded.Code)
+	case fasthttp.StatusInternalServerError:
 		s.opt.Logger.Error("request failed", "request", r.id, "path", string(r.Path()), "error", err)
 	}
 }

@@ -120,10 +120,12 @@ type Server struct {
 	backups   backups
 	metrics   *metrics
 	pressure  func() float64 // of the engine; tests put others in its place
-	starting  atomic.Bool    // Recover has not ended
+	starting  atomic.Bool    // Recovery has not ended
 	stopping  atomic.Bool
 	requests  atomic.Uint64
-	idPrefix  string // of request ids, another one in every process
+	// refused counts the requests without a good token since the last log line on them.
+	refused  struct{ count, logged atomic.Int64 }
+	idPrefix string // of request ids, another one in every process
 	// running is cancelled when the time to drain is over: it ends queries that are still running.
 	running    context.Context
 	abort      context.CancelFunc
@@ -200,12 +202,14 @@ func serve(h *fasthttp.Server, ln net.Listener) error {
 	return nil
 }
 
-// Recover loads the tenants that have unsealed events, for as long as which /readyz says no. Requests
-// are answered meanwhile; those of a tenant that is not loaded yet wait for it.
-func (s *Server) Recover() {
+// Recovery makes /readyz say no until the function returned has ended, which loads the tenants that have
+// unsealed events. Requests are answered meanwhile; those of a tenant that is not loaded yet wait for it.
+func (s *Server) Recovery() func() {
 	s.starting.Store(true)
-	s.db.Warm()
-	s.starting.Store(false)
+	return func() {
+		s.db.Warm()
+		s.starting.Store(false)
+	}
 }
 
 // Shutdown stops accepting, waits for the requests that are running, and returns when all are

@@ -19,6 +19,7 @@ import (
 	"github.com/valyala/fasthttp/fasthttputil"
 
 	"cairn/engine"
+	"cairn/engine/event"
 	"cairn/server/api"
 )
 
@@ -361,5 +362,38 @@ func TestErrorsHaveStatuses(t *testing.T) {
 		if got := s.coded(c.err); got.Code != c.code || got.Message == "" {
 			t.Errorf("%v: code %q, want %q", c.err, got.Code, c.code)
 		}
+	}
+}
+
+// TestReadyAfterRecovery has a hot log be read slowly: the server is not ready until it is, and answers
+// all the same.
+func TestReadyAfterRecovery(t *testing.T) {
+	disk := &weakDisk{MemFS: vfs.NewMem()}
+	before, err := engine.Open("data", engine.Options{FS: disk.fs(), NoBackground: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant, err := before.Tenant(defaultTenant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tenant.Append(t.Context(), []event.Event{{Time: time.Now().UnixNano(), Name: "e"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := before.Close(); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixtureOn(t, engine.Options{FS: disk.fs(), NoBackground: true}, Options{})
+	recovery := f.Recovery()
+	if status, text, _, _ := f.get("/readyz"); status != 503 || !strings.Contains(text, "recovering") {
+		t.Errorf("while it recovers: %d %s", status, text)
+	}
+	f.expect(t, "/v1/events", oneEvent, 200, "")
+	recovery()
+	if status, text, _, _ := f.get("/readyz"); status != 200 {
+		t.Errorf("afterwards: %d %s", status, text)
+	}
+	if n := f.count(t, "* | stats count() as n"); n != 2 {
+		t.Errorf("%d events, want 2", n)
 	}
 }

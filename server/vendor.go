@@ -46,7 +46,7 @@ func (s *Server) vendor(r *request, where protocol.Route) (bool, error) {
 	if err != nil {
 		coded := *s.coded(err)
 		coded.RequestID = r.id
-		s.logFailure(r, &coded, err)
+		s.noteFailure(r, &coded, err)
 		response = p.Fail(req, &coded)
 		r.retryAfter(response.Status)
 	}

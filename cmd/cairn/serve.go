@@ -117,6 +117,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 	if err != nil {
 		return errors.Join(err, srv.Shutdown(ctx))
 	}
+	recovery := srv.Recovery()
 	served := make(chan error, 2)
 	running := 1
 	go func() { served <- srv.Serve(public) }()
@@ -124,7 +125,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 		running++
 		go func() { served <- srv.ServeAdmin(admin) }()
 	}
-	go srv.Recover()
+	go recovery()
 	cmd.welcome(c, srv, operator, fmt.Sprintf("%s://%s", scheme, public.Addr()), admin)
 
 	select {
