@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -149,12 +150,12 @@ func (r *running) kill() {
 }
 
 // servers are those of the scripts that run now, by their working directory.
-var servers = map[*testscript.TestScript]*running{}
+var servers sync.Map // of *running
 
 func scriptServe(ts *testscript.TestScript, _ bool, args []string) {
 	r, err := startServer(ts.MkAbs(args[0]), args[1:]...)
 	ts.Check(err)
-	servers[ts] = r
+	servers.Store(ts, r)
 	ts.Setenv("SERVER", r.url)
 	ts.Setenv("ADMIN", r.admin)
 	ts.Defer(func() { _ = r.cmd.Process.Kill() })
@@ -165,7 +166,11 @@ func scriptToken(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func scriptStop(ts *testscript.TestScript, _ bool, _ []string) {
-	r := servers[ts]
+	found, ok := servers.Load(ts)
+	if !ok {
+		ts.Fatalf("no server has been started")
+	}
+	r := found.(*running)
 	if err := r.stop(); err != nil {
 		ts.Fatalf("%v\n%s", err, r.log.String())
 	}
