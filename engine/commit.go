@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"cairn/engine/column"
 	"cairn/engine/frame"
@@ -385,6 +386,7 @@ func (f *joined) verdicts(rows []uint32) {
 
 // publish makes the committed blocks visible.
 func (t *Tenant) publish(c *commitState) {
+	t.db.committed.Store(time.Now().UnixNano())
 	if len(c.blocks) == 0 && !c.linked() {
 		return
 	}

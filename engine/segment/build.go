@@ -87,6 +87,7 @@ func (a *arranged) encodeOne(order []uint32, opt BuildOptions) (*Encoded, error)
 		} else {
 			name = systemNames[ordinal]
 		}
+		opt.pace()
 		p, err := materialise(t, a.shares(ordinal, name, place))
 		if err != nil {
 			if !errors.Is(err, errTooLarge) {

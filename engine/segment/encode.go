@@ -79,8 +79,10 @@ func (e *encoder) add(name string, p *plain) {
 	}
 	e.addData(&m, ordinal, p)
 	if p.dict != nil {
+		e.opt.pace()
 		e.addDict(&m, ordinal, p)
 		if !e.dir.small {
+			e.opt.pace()
 			e.addIndexes(&m, ordinal, p)
 		}
 	}
@@ -128,6 +130,7 @@ func (e *encoder) addData(m *columnMeta, ordinal int, p *plain) {
 		var form byte
 		body, form = e.appendBlock(body, i, ordinal, &b, p)
 		forms[form]++
+		e.opt.pace()
 		lengths = binary.AppendUvarint(lengths, uint64(len(body)-start))
 		blocks++
 	}

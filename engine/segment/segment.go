@@ -54,8 +54,18 @@ type BuildOptions struct {
 	// Small values serve tests.
 	BlockRows int
 
+	// Pace, if not nil, is called every few milliseconds of work. It may wait a little, so that others have
+	// the processor first.
+	Pace func()
+
 	// indexAll gives even the smallest segment chunks and every index, for tests.
 	indexAll bool
+}
+
+func (o *BuildOptions) pace() {
+	if o.Pace != nil {
+		o.Pace()
+	}
 }
 
 func (o BuildOptions) withDefaults() (BuildOptions, error) {
