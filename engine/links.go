@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"cairn/engine/event"
 )
 
 // LinkKind says what a row of the log of identity links means.
@@ -86,16 +88,8 @@ const (
 	ReasonNotLinked = "not_linked"
 )
 
-// illegalIDs are what programs send that have no id to send, in lower case. The last is what phones give
-// whose owners do not want to be tracked.
-var illegalIDs = map[string]bool{
-	"": true, "anonymous": true, "anon": true, "guest": true, "null": true, "nil": true, "undefined": true, "none": true, "0": true,
-	"nan": true, "n/a": true, "[object object]": true, "00000000-0000-0000-0000-000000000000": true,
-}
-
-// IllegalID reports whether an id is one that stands for nobody and is never linked: a placeholder such as
-// "null" in any case, or blanks.
-func IllegalID(id string) bool { return illegalIDs[strings.ToLower(strings.TrimSpace(id))] }
+// IllegalID reports whether an id is one that stands for nobody and is never linked; see event.IllegalID.
+func IllegalID(id string) bool { return event.IllegalID(id) }
 
 // check returns a verdict on a link that is not to be logged.
 func (l *Link) check(limit int) (v Verdict, bad bool) {

@@ -46,7 +46,7 @@ var queryParams = []paramDoc{
 	{name: "on", about: "one day, in place of from and to"},
 	{name: "tz", about: "an IANA time zone, such as Asia/Shanghai; the tenant's without it"},
 	{name: "week", about: "the first day of a week: mon, tue, …"},
-	{name: "format", about: "json, ndjson, csv, parquet or text; the header Accept says the same"},
+	formatParam,
 	{name: "limit", about: "rows at most"},
 	{name: "timeout", about: "such as 5s; it can only lower the tenant's limit"},
 	{name: "after", about: "a watermark: the answer includes what it names"},

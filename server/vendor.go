@@ -160,8 +160,8 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request, c
 	if token := r.grant.token; token != nil {
 		req.UserField = token.UserMember
 	}
-	if own.own != (api.Limits{}) || req.UserField != "" {
-		req.Limits = protocolLimits(&own.limits)
+	if limits := protocolLimits(&own.limits); limits != req.Limits || req.UserField != "" {
+		req.Limits = limits
 		decoded, failed = p.Decode(req)
 	}
 	if failed != nil {
@@ -232,13 +232,19 @@ func (s *Server) store(r *request, t *tenant, protocolName string, items []proto
 	if err := s.storeLinks(t, items, outcomes); err != nil {
 		return nil, err
 	}
+	ok := 0
 	for i := range outcomes {
 		o := &outcomes[i]
+		if o.Verdict == protocol.OK {
+			ok++ // nearly all: counted once a request
+			continue
+		}
 		s.metrics.event(t.name, protocolName, o.Verdict, o.Reason)
 		if o.Verdict == protocol.Rejected {
 			t.rejects.add(s.opt.Now(), protocolName, o.Reason, o.Message, items[i].Raw)
 		}
 	}
+	s.metrics.events(t.name, protocolName, protocol.OK, "", ok)
 	return outcomes, nil
 }
 

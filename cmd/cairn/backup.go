@@ -45,27 +45,27 @@ func (cmd *backupCmd) Run(ctx context.Context, c *console) error {
 		return usagef("--to %s: it is there already; give a new name", cmd.To)
 	}
 	started := time.Now()
-	var list *backup.List
+	var made api.Backup
 	var err error
 	if t.Server != "" {
-		list, err = cmd.fromServer(ctx, c, &t)
+		made, err = cmd.fromServer(ctx, c, &t)
 	} else {
-		list, err = cmd.fromDirectory(ctx, c, &t)
+		made, err = cmd.fromDirectory(ctx, c, &t)
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(c.out, "%s: %s in %s, made in %.1f s\n", cmd.To, sizeText(list.Bytes()), plural(int64(len(list.Files)), "file"), time.Since(started).Seconds())
+	fmt.Fprintf(c.out, "%s: %s in %s, made in %.1f s\n", cmd.To, sizeText(made.Bytes), plural(int64(made.Files), "file"), time.Since(started).Seconds())
 	return nil
 }
 
-func (cmd *backupCmd) fromDirectory(ctx context.Context, c *console, t *target) (list *backup.List, err error) {
+func (cmd *backupCmd) fromDirectory(ctx context.Context, c *console, t *target) (made api.Backup, err error) {
 	if err := t.mustExist(); err != nil {
-		return nil, err
+		return made, err
 	}
 	db, err := t.openDB(engine.Options{NoBackground: true})
 	if err != nil {
-		return nil, err
+		return made, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	dir := cmd.To
@@ -76,20 +76,25 @@ func (cmd *backupCmd) fromDirectory(ctx context.Context, c *console, t *target) 
 	}
 	bar := newBytesBar(c, "reading")
 	defer bar.close()
-	if list, err = backup.Make(ctx, db, dir, time.Now(), bar.at); err != nil || !asTar {
-		return list, err
+	list, err := backup.Make(ctx, db, dir, time.Now(), bar.at)
+	if err != nil {
+		return made, err
 	}
-	return list, writeWhole(cmd.To, func(w io.Writer) error { return backup.WriteTar(ctx, dir, w, bar.at) })
+	made = api.Backup{Bytes: list.Bytes(), Files: len(list.Files)}
+	if asTar {
+		err = writeWhole(cmd.To, func(w io.Writer) error { return backup.WriteTar(ctx, dir, w, bar.at) })
+	}
+	return made, err
 }
 
 // fromServer has the server make a backup, fetches it and deletes it there.
-func (cmd *backupCmd) fromServer(ctx context.Context, c *console, t *target) (*backup.List, error) {
+func (cmd *backupCmd) fromServer(ctx context.Context, c *console, t *target) (api.Backup, error) {
 	server := t.client()
 	server.tenant = ""
 	name := "cli-" + time.Now().UTC().Format("20060102-150405")
 	var made api.BackupMade
 	if err := server.call(ctx, http.MethodPost, "/v1/backup", api.NewBackup{Name: name}, &made); err != nil {
-		return nil, err
+		return made.Backup, err
 	}
 	path := "/v1/backup/" + url.PathEscape(name)
 	defer func() { // also after Ctrl-C
@@ -99,23 +104,18 @@ func (cmd *backupCmd) fromServer(ctx context.Context, c *console, t *target) (*b
 	defer bar.close()
 	body, err := server.open(ctx, path)
 	if err != nil {
-		return nil, err
+		return made.Backup, err
 	}
 	defer body.Close()
-	if !strings.HasSuffix(cmd.To, ".tar") {
-		return backup.Unpack(ctx, body, cmd.To, bar.at)
+	if strings.HasSuffix(cmd.To, ".tar") {
+		err = writeWhole(cmd.To, func(w io.Writer) error {
+			_, err := io.Copy(w, &countedReader{r: body, at: func(n int64) { bar.at(n, made.Bytes) }})
+			return err
+		})
+	} else {
+		_, err = backup.Unpack(ctx, body, cmd.To, bar.at)
 	}
-	if err := writeWhole(cmd.To, func(w io.Writer) error {
-		_, err := io.Copy(w, &countedReader{r: body, at: func(n int64) { bar.at(n, made.Bytes) }})
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	list := &backup.List{Created: made.Created, Files: make([]backup.File, made.Files)}
-	if len(list.Files) > 0 {
-		list.Files[0].Bytes = made.Bytes
-	}
-	return list, nil
+	return made.Backup, err
 }
 
 type countedReader struct {

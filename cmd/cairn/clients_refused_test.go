@@ -12,7 +12,7 @@ import (
 // ones are stored once, the library says what is refused if its protocol can, and the rejects can be read.
 func TestVendorClientsRefused(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the vendors' clients, which takes a while")
+		t.Skip("SKIPPED with -short: the vendors' clients were not run")
 	}
 	programs := installClients(t)
 	tests := []struct {

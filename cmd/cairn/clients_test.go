@@ -66,7 +66,7 @@ type clientReport struct {
 // with a key that is not known.
 func TestVendorClients(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs the vendors' clients, which takes a while")
+		t.Skip("SKIPPED with -short: the vendors' clients were not run")
 	}
 	programs := installClients(t)
 	dir := t.TempDir()

@@ -60,12 +60,12 @@ func TestQueryWritesParquet(t *testing.T) {
 func TestParquetIsNotWrittenToATerminal(t *testing.T) {
 	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
 	if err != nil {
-		t.Skip("no pseudo terminal here: ", err)
+		t.Skip("SKIPPED: no pseudo terminal here, so nothing was written to one: ", err)
 	}
 	defer terminal.Close()
 	c := &console{in: strings.NewReader(""), out: terminal, err: new(bytes.Buffer)}
 	if c.screen().Width == 0 {
-		t.Skip("a pseudo terminal is no terminal here")
+		t.Skip("SKIPPED: a pseudo terminal is no terminal here, so nothing was written to one")
 	}
 	args := []string{"query", "--data", filepath.Join(t.TempDir(), "none"), "--format", "parquet", "*"}
 	if code := run(context.Background(), args, c); code != exitUsage {

@@ -44,7 +44,7 @@ func (s *Scanner) header(data []byte) (int, error) {
 	}
 	line, _, _ := bytes.Cut(data, []byte("\n"))
 	if c.comma = s.opt.Comma; c.comma == 0 {
-		c.comma = detectComma(line)
+		c.comma = DetectComma(line)
 	}
 	names, next := s.opt.Header, 0
 	if len(names) == 0 {
@@ -64,7 +64,9 @@ func (s *Scanner) header(data []byte) (int, error) {
 	return next, s.setColumns(names)
 }
 
-func detectComma(line []byte) byte {
+// DetectComma returns what separates the cells of a line of CSV: of comma, semicolon and tab the one that stands
+// most often outside of quotes; a comma if none does.
+func DetectComma(line []byte) byte {
 	best, most := byte(','), 0
 	for _, comma := range []byte(",;\t") {
 		quoted, n := false, 0

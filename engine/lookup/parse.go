@@ -219,7 +219,7 @@ func jsonError(err error) error {
 
 func (p *parser) csv(text []byte) error {
 	first, _, _ := bytes.Cut(text, []byte("\n"))
-	c := cells{text: text, comma: separator(first), line: 1}
+	c := cells{text: text, comma: ingest.DetectComma(first), line: 1}
 	for {
 		line := c.line
 		record, problem, ok := c.next()
@@ -248,25 +248,6 @@ func (p *parser) csv(text []byte) error {
 			p.values = append(p.values, one.value())
 		}
 	}
-}
-
-// separator returns what separates the cells of the first line.
-func separator(line []byte) byte {
-	best, most := byte(','), 0
-	for _, comma := range []byte(",;\t") {
-		quoted, n := false, 0
-		for _, c := range line {
-			if c == '"' {
-				quoted = !quoted
-			} else if c == comma && !quoted {
-				n++
-			}
-		}
-		if n > most {
-			best, most = comma, n
-		}
-	}
-	return best
 }
 
 // cell is one value of a record of CSV.

@@ -280,14 +280,14 @@ func TestIllegalIDs(t *testing.T) {
 	for _, id := range []string{"anonymous", "anon", "guest", "null", "nil", "undefined", "none", "0", "NaN", "n/a", "[object Object]", "", " Null ", "ANONYMOUS"} {
 		item := Item{Events: []event.Event{{Name: "e"}}}
 		item.Link(defaults(), Link{Kind: LinkIdentify, User: "u", ID: id, Source: "x"})
-		if !IllegalID(id) || len(item.Links) != 0 || item.Warning == nil || item.Warning.Reason != ReasonIllegalID || item.Outcome().Verdict != Warning {
+		if !event.IllegalID(id) || len(item.Links) != 0 || item.Warning == nil || item.Warning.Reason != ReasonIllegalID || item.Outcome().Verdict != Warning {
 			t.Errorf("%q was linked: %+v", id, item)
 		}
 	}
 	for _, id := range []string{"o6_bm", "00", "1", "anonymous-7", "nobody"} {
 		item := Item{}
 		item.Link(defaults(), Link{Kind: LinkIdentify, User: "u", ID: id, Source: "x"})
-		if IllegalID(id) || len(item.Links) != 1 {
+		if event.IllegalID(id) || len(item.Links) != 1 {
 			t.Errorf("%q was not linked", id)
 		}
 	}

@@ -2,7 +2,8 @@ package protocol
 
 import (
 	"fmt"
-	"strings"
+
+	"cairn/engine/event"
 )
 
 // Link says that two ids are one user, or (LinkUnlink) that they no longer are.
@@ -26,17 +27,6 @@ const (
 // ReasonIllegalID is the reason why an id that means nobody in particular is not linked.
 const ReasonIllegalID = "illegal_id"
 
-// illegalIDs are what clients send for want of an id, in small letters.
-var illegalIDs = map[string]bool{
-	"": true, "anonymous": true, "anon": true, "guest": true, "null": true, "nil": true, "undefined": true,
-	"none": true, "0": true, "nan": true, "n/a": true, "[object object]": true,
-}
-
-// IllegalID reports whether an id means nobody in particular: linking it would make one user of many.
-func IllegalID(id string) bool {
-	return len(id) <= len("[object object]")+8 && illegalIDs[strings.ToLower(strings.TrimSpace(id))]
-}
-
 // Link asks for a link of the item. Illegal ids become its warning, an id linked with itself is nothing.
 // Of ids that are too long nothing is stored, so the item is rejected; a rejected item links nothing.
 func (it *Item) Link(l *Limits, link Link) {
@@ -45,7 +35,7 @@ func (it *Item) Link(l *Limits, link Link) {
 	}
 	for _, id := range [...]string{link.User, link.ID} {
 		switch {
-		case IllegalID(id):
+		case event.IllegalID(id):
 			it.Warning = &Reject{Reason: ReasonIllegalID, Message: fmt.Sprintf("the id %q means nobody in particular and was not linked", id)}
 			return
 		case len(id) > l.UserBytes:

@@ -74,7 +74,7 @@ func checkDecoded(t testing.TB, req *Request, d *Decoded) {
 			t.Fatalf("item %d: reject %+v", i, item.Reject)
 		}
 		for _, link := range item.Links {
-			if link.Kind == "" || link.User == link.ID || IllegalID(link.User) || IllegalID(link.ID) || link.Source == "" {
+			if link.Kind == "" || link.User == link.ID || event.IllegalID(link.User) || event.IllegalID(link.ID) || link.Source == "" {
 				t.Fatalf("item %d: link %+v", i, link)
 			}
 		}
