@@ -2,12 +2,9 @@ package server
 
 import (
 	"cmp"
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -50,7 +47,7 @@ func postEvents(r *request) error {
 	if err := r.lease.assign(&t.inFlight, t.limits().InFlightBytes); err != nil {
 		return err
 	}
-	batchID := string(r.Request.Header.Peek("Cairn-Batch-Id"))
+	batchID := r.Request.Header.Peek("Cairn-Batch-Id")
 	if len(batchID) > batchIDMax {
 		return &api.Error{Code: api.CodeBadParameter, Message: fmt.Sprintf("Cairn-Batch-Id has more than %d bytes", batchIDMax)}
 	}
@@ -58,57 +55,30 @@ func postEvents(r *request) error {
 	if err != nil {
 		return err
 	}
-	now := r.s.opt.Now()
-	sent := string(r.Request.Header.Peek("Cairn-Sent-At"))
-	scanned, err := r.scan(t, body, now, sent != "")
-	if err != nil {
-		return err
+	p := posteds.Get().(*posted)
+	defer p.release()
+	p.request, p.tenant, p.body, p.allVerdicts, p.batchID = r, t, body, all, batchID
+	p.sent = string(r.Request.Header.Peek("Cairn-Sent-At"))
+	p.hashIDs = r.grant.token != nil && r.grant.token.HashIDs
+	in := t.state.Load().intake
+	if r.grant.scopes.Has(access.Admin) {
+		in = t.state.Load().restoring
 	}
-	if limit := t.limits().Events; int64(scanned.Events) > limit {
-		return tooManyEvents(scanned.Events, limit)
-	}
-	if err := r.admit(t, scanned.Events); err != nil {
-		return err
-	}
-	if sent != "" {
-		if err := correctSkew(scanned.Batch, sent, now); err != nil {
-			return err
-		}
-	}
-	switch {
-	case batchID != "":
-		fillIDs(scanned.Batch, func(text []byte, row int) []byte {
-			text = append(append(text, batchID...), '/')
-			return strconv.AppendInt(text, int64(scanned.Index(row)), 10)
-		})
-	case r.grant.token != nil && r.grant.token.HashIDs:
-		events := scanned.Batch.Events()
-		fillIDs(scanned.Batch, func(text []byte, row int) []byte { return append(text, contentID(&events[row])...) })
-	}
-	// A client that hangs up does not take its events back: the context is not the request's.
-	stored, err := t.AppendBatch(context.Background(), scanned.Batch, engine.AppendOptions{})
-	if err != nil {
-		return err
-	}
-	answer := verdicts(scanned, stored, all)
-	r.s.countEvents(t, scanned, stored, now)
-	switch {
+	in.store(p)
+	switch answer := &p.answer; {
+	case p.err != nil:
+		return p.err
 	case answer.OK+answer.Duplicate == 0:
-		err = r.json(api.Status(api.CodeAllRejected), answer)
+		return r.json(api.Status(api.CodeAllRejected), answer)
 	case len(answer.Verdicts) > 0:
-		err = r.json(fasthttp.StatusOK, answer)
+		return r.json(fasthttp.StatusOK, answer)
 	default:
+		p.text = appendAnswer(p.text[:0], answer)
 		r.SetContentType("application/json")
-		r.SetBody(appendAnswer(make([]byte, 0, 128), &answer))
+		r.SetBody(p.text)
+		return nil
 	}
-	if scanned.Batch.Rows < engine.SmallRows { // the answer had its ids until now
-		batches.Put(scanned.Batch)
-	}
-	return err
 }
-
-// batches are small ones whose events are stored: the next are scanned into their memory.
-var batches sync.Pool
 
 // appendAnswer writes an answer without verdicts as encoding/json does. It is the answer to nearly every
 // request.
@@ -160,61 +130,14 @@ func tooManyEvents(n int, limit int64) error {
 	}
 }
 
-// scan turns a body into a batch. The scanner copies what it takes. skewed says that times are the
-// client's still, so that it is not known yet which of them lie in the future.
-func (r *request) scan(t *tenant, body []byte, now time.Time, skewed bool) (*ingest.Result, error) {
-	scanners := &t.state.Load().scanners
-	if r.grant.scopes.Has(access.Admin) {
-		scanners = &t.state.Load().restorers
-	}
-	scanner := (*scanners).Get().(*ingest.Scanner)
-	defer (*scanners).Put(scanner)
-	latest := now.Add(futureMax).UnixNano()
-	if skewed {
-		latest = 0
-	}
-	scanner.SetReceived(now.UnixNano(), latest)
-	if done, ok := batches.Get().(*column.Batch); ok {
-		scanner.Reuse(done)
-	}
-	scanned, err := scanner.Scan(body)
-	var syntax *ingest.SyntaxError
-	switch {
-	case errors.Is(err, ingest.ErrEmpty):
-		return nil, &api.Error{Code: api.CodeEmptyBatch, Message: "the body has no events"}
-	case errors.As(err, &syntax):
-		return nil, &api.Error{Code: api.CodeBadJSON, Message: syntax.Error() + "; nothing was stored", Line: syntax.Line}
-	case err != nil:
-		return nil, &api.Error{Code: api.CodeBadJSON, Message: err.Error() + "; nothing was stored"}
-	}
-	return scanned, nil
-}
-
-// countEvents counts what became of the events of a request, and keeps the rejected ones to be read.
-func (s *Server) countEvents(t *tenant, scanned *ingest.Result, stored *engine.Result, now time.Time) {
-	s.metrics.events(t.name, ownProtocol, protocol.OK, "", stored.Stored)
-	s.metrics.events(t.name, ownProtocol, protocol.Duplicate, "", stored.Duplicates)
-	for i := range scanned.Rejects {
-		reject := &scanned.Rejects[i]
-		s.metrics.event(t.name, ownProtocol, protocol.Rejected, reject.Reason)
-		t.rejects.add(now, ownProtocol, reject.Reason, reject.Message, reject.Raw)
-	}
-	for i := range stored.Verdicts {
-		if v := &stored.Verdicts[i]; v.Kind == engine.Rejected {
-			s.metrics.event(t.name, ownProtocol, protocol.Rejected, v.Reason)
-			one := scanned.Batch.Select([]uint32{uint32(v.Index)}).Events()
-			t.rejects.add(now, ownProtocol, v.Reason, v.Message, appendEvent(nil, &one[0]))
-		}
-	}
-}
-
-// verdicts joins what the scanner and the store say of the events of a request, by their index.
-func verdicts(scanned *ingest.Result, stored *engine.Result, all bool) api.EventsAnswer {
-	answer := api.EventsAnswer{
-		OK:        stored.Stored,
-		Duplicate: stored.Duplicates,
-		Rejected:  stored.Rejected + len(scanned.Rejects),
-		Watermark: watermark(stored.Sequence),
+// conclude joins what the scanner and the store say of the events of a body, by their index, to the answer.
+// stored are the verdicts on the post's rows.
+func (p *posted) conclude(batch *column.Batch, stored []engine.IndexedVerdict, sequence uint64) {
+	scanned, answer := p.scanned, &p.answer
+	*answer = api.EventsAnswer{
+		OK:        p.to - p.from - len(stored),
+		Rejected:  len(scanned.Rejects),
+		Watermark: watermark(sequence),
 		Verdicts:  []api.Verdict{},
 	}
 	for i := range scanned.Rejects {
@@ -223,30 +146,70 @@ func verdicts(scanned *ingest.Result, stored *engine.Result, all bool) api.Event
 			Index: r.Index, Verdict: api.VerdictRejected, Reason: r.Reason, Field: r.Field, Message: r.Message,
 		})
 	}
-	if len(stored.Verdicts) == 0 && !all {
-		return answer // the rejects are in order
+	if len(stored) == 0 && !p.allVerdicts {
+		return // the rejects are in order
 	}
 	noted := make(map[int]bool)
-	for i := range stored.Verdicts {
-		v := &stored.Verdicts[i]
+	for i := range stored {
+		v := &stored[i]
 		noted[v.Index] = true
-		one := api.Verdict{
-			Index: scanned.Index(v.Index), Verdict: api.VerdictRejected, Reason: v.Reason, Field: v.Field, Message: v.Message,
-		}
+		one := api.Verdict{Index: scanned.Index(v.Index - p.from)}
 		if v.Kind == engine.Duplicate {
-			one = api.Verdict{Index: one.Index, Verdict: api.VerdictDuplicate, ID: scanned.Batch.ID.At(v.Index).AsString()}
+			answer.Duplicate++
+			one.Verdict, one.ID = api.VerdictDuplicate, batch.ID.At(v.Index).AsString()
+		} else {
+			answer.Rejected++
+			one.Verdict, one.Reason, one.Field, one.Message = api.VerdictRejected, v.Reason, v.Field, v.Message
 		}
 		answer.Verdicts = append(answer.Verdicts, one)
 	}
-	if all {
-		for row := range scanned.Batch.Rows {
+	if p.allVerdicts {
+		for row := p.from; row < p.to; row++ {
 			if !noted[row] {
-				answer.Verdicts = append(answer.Verdicts, api.Verdict{Index: scanned.Index(row), Verdict: api.VerdictOK})
+				answer.Verdicts = append(answer.Verdicts, api.Verdict{Index: scanned.Index(row - p.from), Verdict: api.VerdictOK})
 			}
 		}
 	}
 	slices.SortFunc(answer.Verdicts, func(a, b api.Verdict) int { return cmp.Compare(a.Index, b.Index) })
-	return answer
+}
+
+// keepRejects counts the events that were rejected, and keeps them to be read. stored are the verdicts of the
+// store on the post's rows.
+func (p *posted) keepRejects(batch *column.Batch, stored []engine.IndexedVerdict, now time.Time) {
+	t, m := p.tenant, p.request.s.metrics
+	for i := range p.scanned.Rejects {
+		reject := &p.scanned.Rejects[i]
+		m.event(t.name, ownProtocol, protocol.Rejected, reject.Reason)
+		t.rejects.add(now, ownProtocol, reject.Reason, reject.Message, reject.Raw)
+	}
+	for i := range stored {
+		if v := &stored[i]; v.Kind == engine.Rejected {
+			m.event(t.name, ownProtocol, protocol.Rejected, v.Reason)
+			one := batch.Select([]uint32{uint32(v.Index)}).Events()
+			t.rejects.add(now, ownProtocol, v.Reason, v.Message, appendEvent(nil, &one[0]))
+		}
+	}
+}
+
+// fillIDs gives every event without an insert id the one that next appends to a text, none if that is nothing.
+func fillIDs(b *column.Batch, next func(text []byte, row int) []byte) {
+	ids := column.Column{Name: b.ID.Name}
+	var text []byte
+	given := 0
+	for row := range b.Rows {
+		if given < b.ID.Len() && b.ID.Row(given) == row {
+			text = append(text[:0], b.ID.Value(given).AsString()...)
+			given++
+		} else {
+			text = next(text[:0], row)
+		}
+		if len(text) == 0 {
+			continue
+		}
+		ids.AppendText(uint32(row), event.KindString, text)
+	}
+	ids.Dict.DropTable()
+	b.ID = ids
 }
 
 // correctSkew adds to the times of events what the client's clock was off when it sent them. Times that
@@ -277,22 +240,4 @@ func correctSkew(b *column.Batch, sent string, now time.Time) error {
 	}
 	b.Fields = append(b.Fields, &skew)
 	return nil
-}
-
-// fillIDs gives every event without an insert id the one that next appends to a text.
-func fillIDs(b *column.Batch, next func(text []byte, row int) []byte) {
-	ids := column.Column{Name: b.ID.Name}
-	var text []byte
-	given := 0
-	for row := range b.Rows {
-		if given < b.ID.Len() && b.ID.Row(given) == row {
-			text = append(text[:0], b.ID.Value(given).AsString()...)
-			given++
-		} else {
-			text = next(text[:0], row)
-		}
-		ids.AppendText(uint32(row), event.KindString, text)
-	}
-	ids.Dict.DropTable()
-	b.ID = ids
 }

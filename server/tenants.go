@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"cairn/engine"
-	"cairn/engine/ingest"
 	"cairn/server/api"
 )
 
@@ -50,8 +49,8 @@ type tenantState struct {
 	limits    api.Limits // effective
 	own       api.Limits // those that the tenant sets
 	suspended bool
-	scanners  *sync.Pool // of *ingest.Scanner
-	restorers *sync.Pool // the same, taking the arrival of an event from the body
+	intake    *intake // of events
+	restoring *intake // the same, taking the arrival of an event from the body
 }
 
 func newTenants(db *engine.DB, base api.Limits) *tenants {
@@ -100,25 +99,12 @@ func (ts *tenants) newState(own api.Limits, suspended bool) (*tenantState, error
 	state := &tenantState{limits: over(ts.base, own), own: own, suspended: suspended}
 	var err error
 	opt := scanLimits(&state.limits)
-	if state.scanners, err = scannerPool(opt); err != nil {
+	if state.intake, err = newIntake(opt); err != nil {
 		return nil, err
 	}
 	opt.AllowReceived = true
-	state.restorers, err = scannerPool(opt)
+	state.restoring, err = newIntake(opt)
 	return state, err
-}
-
-func scannerPool(opt ingest.Options) (*sync.Pool, error) {
-	if _, err := ingest.NewScanner(opt); err != nil {
-		return nil, err
-	}
-	return &sync.Pool{New: func() any {
-		scanner, err := ingest.NewScanner(opt)
-		if err != nil {
-			panic(err) // the same options have just been taken
-		}
-		return scanner
-	}}, nil
 }
 
 // change writes what the server keeps of a tenant, and puts it to use for the requests that come.

@@ -181,11 +181,15 @@ func (s *Scanner) complete(p int) bool {
 		return false
 	}
 	s.builder.SetTime(s.time)
-	if s.opt.AllowReceived {
-		if s.has&(1<<roleReceived) == 0 {
-			s.received = s.opt.Received
+	switch {
+	case s.has&(1<<roleReceived) != 0:
+		if !s.arrivals {
+			s.arrivals = true
+			s.builder.FillReceived(0, s.opt.Received)
 		}
 		s.builder.SetReceived(s.received)
+	case s.arrivals:
+		s.builder.SetReceived(s.opt.Received)
 	}
 	if len(s.dots) > 0 {
 		s.addDots()

@@ -44,7 +44,7 @@ func (r Reject) String() string {
 
 // Result is what came of one chunk or body. It shares no memory with the bytes scanned.
 type Result struct {
-	Batch   *column.Batch // the events taken, in order; Rows may be 0
+	Batch   *column.Batch // the events taken, in order; Rows may be 0. nil: it is that of several bodies
 	Rejects []Reject      // by ascending Index
 	Events  int           // taken and rejected
 	Lines   int           // line ends passed

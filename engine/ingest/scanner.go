@@ -47,6 +47,9 @@ type Scanner struct {
 	out     *Result
 	counted int // the position up to which out.Lines counts
 
+	arrivals bool // an event of the batch has an arrival of its own, and so have all then
+	joint    bool // the batch is that of several bodies
+
 	// The event being scanned.
 	has      uint8 // attributes, by role
 	fields   int
@@ -58,7 +61,8 @@ type Scanner struct {
 
 	scratch, compact, nesting []byte
 
-	density float64 // events by byte, of the last chunk
+	size    int     // of the batch's bytes
+	density float64 // events by byte, of the last batch
 
 	csv csvState
 }
@@ -175,37 +179,66 @@ func (s *Scanner) isOneValue(start int) bool {
 
 func withoutBOM(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")) }
 
-// begin starts a batch over data.
-func (s *Scanner) begin(data []byte) {
-	s.data, s.newline, s.counted = data, false, 0
-	s.out = &Result{Bytes: int64(len(data))}
+// StartBatch starts a batch of several bodies, of about size bytes together. Until EndBatch each Scan adds
+// one: its result has no Batch, and its events are those from the row that Rows was before. A Scan that fails
+// may leave some too, which the caller leaves out. Many small bodies cost little more so than a large one.
+func (s *Scanner) StartBatch(size int) {
+	s.joint = true
+	s.newBatch(size)
+}
+
+// Rows is the number of events in the batch so far.
+func (s *Scanner) Rows() int { return s.builder.Len() }
+
+// EndBatch ends the batch of several bodies and returns it.
+func (s *Scanner) EndBatch() *column.Batch {
+	s.joint = false
+	batch := s.builder.Finish()
+	if s.size >= growBytesMin {
+		s.density = float64(batch.Rows) / float64(s.size)
+	}
+	return batch
+}
+
+func (s *Scanner) newBatch(size int) {
 	if s.root == nil || s.treeBytes > treeBytesMax {
 		s.root, s.treeBytes = &object{top: true}, 0
 	}
 	s.epoch++
-	if len(data) >= growBytesMin {
-		s.builder.Grow(int(float64(len(data)) * max(s.density, 1.0/512)))
+	s.arrivals, s.size = false, size
+	if size >= growBytesMin {
+		s.builder.Grow(int(float64(size) * max(s.density, 1.0/512)))
 	}
 }
 
-// growBytesMin is the chunk from which on it pays to set memory aside by the size of the last one.
+// growBytesMin is the size from which on it pays to set memory aside by what came of the last batch.
 const growBytesMin = 64 << 10
 
-// finish ends the batch.
+// begin starts on data, with a batch of its own unless it belongs to one of several bodies.
+func (s *Scanner) begin(data []byte) {
+	s.data, s.newline, s.counted = data, false, 0
+	s.out = &Result{Bytes: int64(len(data))}
+	if !s.joint {
+		s.newBatch(len(data))
+	}
+}
+
+// finish ends the bytes, and the batch if it has no others.
 func (s *Scanner) finish() *Result {
 	out := s.out
 	out.Lines += bytes.Count(s.data[s.counted:], []byte{'\n'})
-	out.Batch = s.builder.Finish()
-	if len(s.data) >= growBytesMin {
-		s.density = float64(out.Batch.Rows) / float64(len(s.data))
+	if !s.joint {
+		out.Batch = s.EndBatch()
 	}
 	s.data, s.out = nil, nil
 	return out
 }
 
-// abandon forgets the batch and the bytes.
+// abandon forgets the bytes, and the batch if it has no others.
 func (s *Scanner) abandon() {
-	s.builder.Finish()
+	if !s.joint {
+		s.builder.Finish()
+	}
 	s.data, s.out = nil, nil
 }
 

@@ -1,0 +1,274 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"cairn/engine"
+	"cairn/engine/column"
+	"cairn/engine/event"
+	"cairn/engine/ingest"
+	"cairn/server/api"
+	"cairn/server/protocol"
+)
+
+const (
+	// smallBodyBytes is the size up to which bodies are stored together.
+	smallBodyBytes = 8 << 10
+	// groupPosts and groupBytes bound what is stored together.
+	groupPosts = 256
+	groupBytes = 512 << 10
+)
+
+// intake takes the bodies of events that come for a tenant. Of small ones, what comes while others are being
+// written is scanned into one batch and appended as one: a single event then costs little more than one of
+// many in a body.
+type intake struct {
+	scanners sync.Pool // of *ingest.Scanner
+
+	mu struct {
+		sync.Mutex
+		waiting []*posted
+		leading bool // one of them, or of those being stored, sees to the others
+	}
+}
+
+func newIntake(opt ingest.Options) (*intake, error) {
+	if _, err := ingest.NewScanner(opt); err != nil {
+		return nil, err
+	}
+	return &intake{scanners: sync.Pool{New: func() any {
+		scanner, err := ingest.NewScanner(opt)
+		if err != nil {
+			panic(err) // the same options have just been taken
+		}
+		return scanner
+	}}}, nil
+}
+
+// posted is a body of POST /v1/events on its way.
+type posted struct {
+	request     *request
+	tenant      *tenant
+	body        []byte
+	batchID     []byte
+	sent        string // the client's clock; "": it is not told
+	hashIDs     bool
+	allVerdicts bool
+
+	scanned  *ingest.Result
+	from, to int       // its rows in the batch
+	turn     chan bool // receives true when it is to lead the next group, false when it is stored
+
+	answer api.EventsAnswer
+	err    error
+	text   []byte // memory for the answer
+}
+
+var posteds = sync.Pool{New: func() any { return &posted{turn: make(chan bool, 1)} }}
+
+// release gives the post back, without what it points to. Nothing is left in turn.
+func (p *posted) release() {
+	*p = posted{turn: p.turn, text: p.text}
+	posteds.Put(p)
+}
+
+// batches are small ones whose events are stored: the next are scanned into their memory.
+var batches sync.Pool
+
+// store stores a body and leaves what became of it in the post.
+func (in *intake) store(p *posted) {
+	if len(p.body) > smallBodyBytes || p.sent != "" {
+		in.storeGroup([]*posted{p})
+		return
+	}
+	in.mu.Lock()
+	in.mu.waiting = append(in.mu.waiting, p)
+	lead := !in.mu.leading
+	in.mu.leading = true
+	in.mu.Unlock()
+	if lead || <-p.turn {
+		in.lead()
+	}
+}
+
+// lead stores those who wait, the caller first, and hands the lead to the first of those who have come since.
+func (in *intake) lead() {
+	in.mu.Lock()
+	n, bytes := 0, 0
+	for ; n < len(in.mu.waiting) && n < groupPosts; n++ {
+		if bytes += len(in.mu.waiting[n].body); bytes > groupBytes && n > 0 {
+			break
+		}
+	}
+	group := slices.Clone(in.mu.waiting[:n])
+	in.mu.waiting = slices.Delete(in.mu.waiting, 0, n)
+	in.mu.Unlock()
+
+	in.storeGroup(group)
+
+	in.mu.Lock()
+	if len(in.mu.waiting) > 0 {
+		in.mu.waiting[0].turn <- true
+	} else {
+		in.mu.leading = false
+	}
+	in.mu.Unlock()
+	for _, p := range group[1:] {
+		p.turn <- false
+	}
+}
+
+// storeGroup scans and appends the bodies of a group, which are all of one tenant.
+func (in *intake) storeGroup(group []*posted) {
+	t, s := group[0].tenant, group[0].request.s
+	defer func() {
+		// A panic is the one request's that it is about, but which that is is not known.
+		if p := recover(); p != nil {
+			s.metrics.panics.Inc()
+			s.opt.Logger.Error("panic while events were stored", "request", group[0].request.id, "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
+			for _, one := range group {
+				one.err = &api.Error{Code: api.CodeInternal, Message: "an internal error; the server's log has more"}
+			}
+		}
+	}()
+	now := s.opt.Now()
+	batch := in.scan(group, now)
+	if batch.Rows == 0 && failed(group) {
+		return
+	}
+	if sent := group[0].sent; sent != "" && group[0].err == nil {
+		if err := correctSkew(batch, sent, now); err != nil {
+			group[0].err = err
+			return
+		}
+	}
+	giveIDs(batch, group)
+	// A client that hangs up does not take its events back: the context is not the request's.
+	stored, err := t.AppendBatch(context.Background(), batch, engine.AppendOptions{})
+	if err != nil {
+		for _, p := range group {
+			p.err = cmp.Or(p.err, err)
+		}
+		return
+	}
+	s.metrics.events(t.name, ownProtocol, protocol.OK, "", stored.Stored)
+	s.metrics.events(t.name, ownProtocol, protocol.Duplicate, "", stored.Duplicates)
+	verdicts := stored.Verdicts
+	for _, p := range group {
+		if p.err != nil {
+			continue
+		}
+		n := 0
+		for n < len(verdicts) && verdicts[n].Index < p.to {
+			n++
+		}
+		p.conclude(batch, verdicts[:n], stored.Sequence)
+		p.keepRejects(batch, verdicts[:n], now)
+		verdicts = verdicts[n:]
+	}
+	if batch.Rows < engine.SmallRows { // the answers had its ids until now
+		batches.Put(batch)
+	}
+}
+
+func failed(group []*posted) bool {
+	return !slices.ContainsFunc(group, func(p *posted) bool { return p.err == nil })
+}
+
+// scan turns the bodies into one batch, without those that are refused. The scanner copies what it takes.
+func (in *intake) scan(group []*posted, now time.Time) *column.Batch {
+	scanner := in.scanners.Get().(*ingest.Scanner)
+	defer in.scanners.Put(scanner)
+	latest := now.Add(futureMax).UnixNano()
+	if group[0].sent != "" { // the clock is off: which times lie in the future is not known yet
+		latest = 0
+	}
+	scanner.SetReceived(now.UnixNano(), latest)
+	if done, ok := batches.Get().(*column.Batch); ok {
+		scanner.Reuse(done)
+	}
+	size := 0
+	for _, p := range group {
+		size += len(p.body)
+	}
+	scanner.StartBatch(size)
+	refused := false
+	for _, p := range group {
+		p.from = scanner.Rows()
+		p.scan(scanner)
+		p.to = scanner.Rows()
+		refused = refused || p.err != nil && p.to > p.from
+	}
+	batch := scanner.EndBatch()
+	if refused {
+		batch = withoutRefused(batch, group)
+	}
+	return batch
+}
+
+func (p *posted) scan(scanner *ingest.Scanner) {
+	if p.scanned, p.err = scanner.Scan(p.body); p.err != nil {
+		var syntax *ingest.SyntaxError
+		switch {
+		case errors.Is(p.err, ingest.ErrEmpty):
+			p.err = &api.Error{Code: api.CodeEmptyBatch, Message: "the body has no events"}
+		case errors.As(p.err, &syntax):
+			p.err = &api.Error{Code: api.CodeBadJSON, Message: syntax.Error() + "; nothing was stored", Line: syntax.Line}
+		default:
+			p.err = &api.Error{Code: api.CodeBadJSON, Message: p.err.Error() + "; nothing was stored"}
+		}
+		return
+	}
+	if limit := p.tenant.limits().Events; int64(p.scanned.Events) > limit {
+		p.err = tooManyEvents(p.scanned.Events, limit)
+		return
+	}
+	p.err = p.request.admit(p.tenant, p.scanned.Events)
+}
+
+// withoutRefused leaves out the rows of bodies that are refused whole.
+func withoutRefused(batch *column.Batch, group []*posted) *column.Batch {
+	var rows []uint32
+	for _, p := range group {
+		from := len(rows)
+		if p.err == nil {
+			for row := p.from; row < p.to; row++ {
+				rows = append(rows, uint32(row))
+			}
+		}
+		p.from, p.to = from, len(rows)
+	}
+	return batch.Select(rows)
+}
+
+// giveIDs gives insert ids to the events of bodies that ask for it.
+func giveIDs(batch *column.Batch, group []*posted) {
+	if !slices.ContainsFunc(group, func(p *posted) bool { return len(p.batchID) > 0 || p.hashIDs }) {
+		return
+	}
+	var events []event.Event // if some are to be hashed
+	at := 0
+	fillIDs(batch, func(text []byte, row int) []byte {
+		for row >= group[at].to {
+			at++
+		}
+		switch p := group[at]; {
+		case len(p.batchID) > 0:
+			text = append(append(text, p.batchID...), '/')
+			return strconv.AppendInt(text, int64(p.scanned.Index(row-p.from)), 10)
+		case p.hashIDs:
+			if events == nil {
+				events = batch.Events()
+			}
+			return append(text, contentID(&events[row])...)
+		}
+		return text
+	})
+}
