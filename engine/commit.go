@@ -3,13 +3,14 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"cairn/engine/column"
 	"cairn/engine/frame"
+	"cairn/engine/group"
 	"cairn/engine/keys"
 	"cairn/engine/segment"
 )
@@ -19,8 +20,6 @@ const (
 	groupRows = 1 << 16
 	// groupBytes bounds their memory: the store takes no batch of gigabytes.
 	groupBytes = 64 << 20
-	// gatherMax is the number of appends from which on a leader gathers no more.
-	gatherMax = 64
 )
 
 // pending is an append on its way through the commit.
@@ -33,106 +32,71 @@ type pending struct {
 	blocked     uint64    // generation of the names that were refused
 	result      *Result
 
-	// turn receives true when the append is to lead the next commit, false when it is done.
-	turn chan bool
+	turn group.Turn
 	err  error
 }
 
 // pendings are used again, for a server has one for every request.
-var pendings = sync.Pool{New: func() any { return &pending{turn: make(chan bool, 1)} }}
+var pendings = sync.Pool{New: func() any { return &pending{turn: group.NewTurn()} }}
 
-// release gives the append back to the pool, without what it points to. Nothing is left in turn: its
-// receiver has got all that was sent.
+// release gives the append back to the pool, without what it points to.
 func (p *pending) release() {
 	clear(p.parts)
 	*p = pending{parts: p.parts[:0], turn: p.turn}
 	pendings.Put(p)
 }
 
-// commit hands the append in. The first to come leads: it commits for all who came while the commit
-// before was on its way, and then hands the lead to the first of those who came since.
+// commit hands the append in, and returns when it is committed.
 func (t *Tenant) commit(ctx context.Context, p *pending) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	q := &t.queue
-	q.Lock()
-	q.waiting = append(q.waiting, p)
-	lead := !q.leading
-	q.leading = true
-	q.Unlock()
-	if !lead {
-		lead = <-p.turn
-	}
-	if lead {
-		t.lead()
-	}
+	t.appends.Do(p, p.turn)
 	return p.err
 }
 
-// lead commits the front of the queue, whose first append is the caller's.
-func (t *Tenant) lead() {
-	t.commitMu.Lock() // waiting for it, the queue fills
-	t.gather()
-	q := &t.queue
-	q.Lock()
+// takeAppends takes appends that promise the same, within the bounds of a group.
+func takeAppends(waiting []*pending) int {
 	n, rows, bytes := 0, 0, 0
-	for ; n < len(q.waiting) && q.waiting[n].opt == q.waiting[0].opt; n++ {
-		rows, bytes = rows+q.waiting[n].rows, bytes+q.waiting[n].bytes
+	for ; n < len(waiting) && waiting[n].opt == waiting[0].opt; n++ {
+		rows, bytes = rows+waiting[n].rows, bytes+waiting[n].bytes
 		if n > 0 && (rows > groupRows || bytes > groupBytes) {
 			break
 		}
 	}
-	group := slices.Clone(q.waiting[:n])
-	q.waiting = slices.Delete(q.waiting, 0, n)
-	q.Unlock()
-
-	err := t.commitGroup(group)
-	t.commitMu.Unlock()
-
-	if err != nil {
-		for _, p := range group {
-			p.err = err
-		}
-	}
-	for _, p := range group[1:] {
-		p.turn <- false
-	}
-	q.Lock()
-	if len(q.waiting) > 0 {
-		q.waiting[0].turn <- true
-	} else {
-		q.leading = false
-	}
-	q.Unlock()
+	return n
 }
 
-// gather lets goroutines run that are ready to, as long as appends come of it. A sync, and the waking of
-// threads around it, costs as much as some tens of small appends: the more share one, the more the machine
-// can do. Whoever appends alone does not wait.
-func (t *Tenant) gather() {
-	for before := 0; ; {
-		t.queue.Lock()
-		n := len(t.queue.waiting)
-		t.queue.Unlock()
-		if n == before || n >= gatherMax {
-			return
+// commitAppends commits appends together. A panic fails the store: what it has left undone is not known.
+func (t *Tenant) commitAppends(appends []*pending) {
+	t.commitMu.Lock()
+	defer t.commitMu.Unlock()
+	var err error
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in a commit of tenant %q: %v\n%s", t.name, p, debug.Stack())
+			t.db.store.fail(err)
+			err = t.db.store.err()
 		}
-		before = n
-		runtime.Gosched()
-	}
+		if err != nil {
+			for _, p := range appends {
+				p.err = err
+			}
+		}
+	}()
+	err = t.commitGroup(appends)
 }
 
 // commitGroup writes the frames of all appends in one batch and makes them visible. The caller holds
 // commitMu.
-func (t *Tenant) commitGroup(group []*pending) error {
+func (t *Tenant) commitGroup(appends []*pending) error {
 	if t.isDropped() {
 		return fmt.Errorf("engine: tenant %q was dropped", t.name)
 	}
 	now := t.db.arrival()
 	settings := t.settings.Load()
 	var parts []*part
-	for _, p := range group {
+	for _, p := range appends {
 		if p.settings != settings { // its days may have moved
 			p.recut(settings)
 		}
@@ -150,7 +114,7 @@ func (t *Tenant) commitGroup(group []*pending) error {
 		defer unpin()
 		t.dedup.refresh(v, earliest(parts, now)-t.dedup.window)
 	}
-	err := c.write(joinSmall(parts), group)
+	err := c.write(joinSmall(parts), appends)
 	if err != nil {
 		t.users.forget(c.lastUser)
 		t.dedup.hot.takeBack(c.first)
@@ -207,31 +171,40 @@ func compacted(b *column.Builder) *column.Batch {
 // to the caller of AppendBatch.
 func joinSmall(parts []*part) []joined {
 	out := make([]joined, 0, 1)
-	b := builders.Get().(*column.Builder)
-	defer builders.Put(b)
 	for i, p := range parts {
-		if p == nil { // joined
-			continue
-		}
-		if p.frame != nil {
+		switch {
+		case p == nil: // joined
+		case p.frame != nil:
 			out = append(out, joined{p.span, p.batch, p.idHashes, p.frame, []*part{p}})
-			continue
+		default:
+			out = append(out, p.join(parts[i+1:]))
 		}
-		j := joined{span: p.span, parts: []*part{p}}
-		b.AppendBatch(p.batch, nil)
-		for k := i + 1; k < len(parts) && p.batch.Received == nil; k++ { // in the order of arrival
-			other := parts[k]
-			if other != nil && other.span == p.span && other.frame == nil && other.batch.Received == nil {
-				j.parts = append(j.parts, other)
-				b.AppendBatch(other.batch, nil)
-				parts[k] = nil
-			}
-		}
-		j.batch = compacted(b)
-		j.idHashes = hashIDs(j.batch)
-		out = append(out, j)
 	}
 	return out
+}
+
+// join joins a small part with those of others that may share its frame, in the order of arrival, and takes
+// them away.
+func (p *part) join(others []*part) joined {
+	j := joined{span: p.span, parts: []*part{p}}
+	for k, other := range others {
+		if other != nil && other.span == p.span && other.frame == nil && other.batch.Received == nil && p.batch.Received == nil {
+			j.parts = append(j.parts, other)
+			others[k] = nil
+		}
+	}
+	if len(j.parts) == 1 {
+		j.batch = p.batch.Compact()
+	} else {
+		b := builders.Get().(*column.Builder)
+		for _, one := range j.parts {
+			b.AppendBatch(one.batch, nil)
+		}
+		j.batch = compacted(b)
+		builders.Put(b)
+	}
+	j.idHashes = hashIDs(j.batch)
+	return j
 }
 
 // commitState is one commit while it is made.
@@ -250,8 +223,8 @@ type committedBlock struct {
 	block hotBlock
 }
 
-func (c *commitState) write(frames []joined, group []*pending) error {
-	t, opt := c.tenant, group[0].opt
+func (c *commitState) write(frames []joined, appends []*pending) error {
+	t, opt := c.tenant, appends[0].opt
 	b := t.db.store.db.NewBatch()
 	var added newUsers
 	for i := range frames {
@@ -285,8 +258,8 @@ func (c *commitState) write(frames []joined, group []*pending) error {
 			Batch: f.batch, Users: users, Received: c.now, Rows: withoutRows(f.batch.Rows, skipped),
 		}, sequence)})
 	}
-	if slices.ContainsFunc(group, func(p *pending) bool { return len(p.links) > 0 }) {
-		if err := c.writeLinks(b, group, &added); err != nil {
+	if slices.ContainsFunc(appends, func(p *pending) bool { return len(p.links) > 0 }) {
+		if err := c.writeLinks(b, appends, &added); err != nil {
 			return err
 		}
 	}

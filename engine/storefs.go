@@ -8,7 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// storeFS is the file system under Pebble. It differs from the one below in two points.
+// storeFS is the file system under Pebble. It differs from the one below in three points.
 //
 // Pebble ends the process, or panics with its locks held, when its log, its manifest or a directory
 // cannot be written: on a full disk, that is. Here such an error marks the store as failed instead, and
@@ -20,6 +20,9 @@ import (
 // long as the directory is open, and leaves them behind when it is closed. The archiving cleaner,
 // which would rather move what is obsolete into a folder, never does that; so Pebble is given that
 // one, and what would be moved is removed.
+//
+// A log is filled with zeros some way ahead of what is written (logTail): a sync then has data to write and no
+// new size of the file, for which many file systems commit their journal.
 type storeFS struct {
 	vfs.FS
 	store *store
@@ -52,7 +55,7 @@ func (fs storeFS) create(name string, open func() (vfs.File, error)) (vfs.File, 
 	var f vfs.File
 	if err == nil {
 		if f, err = open(); err == nil {
-			return storeFile{f, fs, critical}, nil
+			return fs.storeFile(f, name, critical), nil
 		}
 	}
 	if !critical {
@@ -63,7 +66,15 @@ func (fs storeFS) create(name string, open func() (vfs.File, error)) (vfs.File, 
 	if f, err = vfs.NewMem().Create(fs.PathBase(name), vfs.WriteCategoryUnspecified); err != nil {
 		return nil, err
 	}
-	return storeFile{f, fs, critical}, nil
+	return fs.storeFile(f, name, critical), nil
+}
+
+func (fs storeFS) storeFile(f vfs.File, name string, critical bool) vfs.File {
+	out := storeFile{File: f, fs: fs, critical: critical}
+	if strings.HasSuffix(name, ".log") {
+		out.tail = &logTail{}
+	}
+	return out
 }
 
 // Create implements vfs.FS.
@@ -87,7 +98,7 @@ func (fs storeFS) OpenDir(name string) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return storeFile{f, fs, true}, nil
+	return storeFile{File: f, fs: fs, critical: true}, nil
 }
 
 // Link implements vfs.FS.
@@ -148,6 +159,35 @@ type storeFile struct {
 	vfs.File
 	fs       storeFS
 	critical bool
+	tail     *logTail // nil: not a log
+}
+
+// logTail knows how far a log is filled with zeros. Pebble reads them as its end.
+type logTail struct {
+	written, filled int64 // bytes from the beginning
+}
+
+const (
+	// What is filled at a time is a quarter of the log, within these bounds.
+	logFillMin = 64 << 10
+	logFillMax = 1 << 20
+	// logFillWrite is the size of writes before which nothing is filled: they take longer than a journal does.
+	logFillWrite = 64 << 10
+)
+
+var zeros [logFillMax]byte
+
+// before is called before n bytes are appended to the log.
+func (t *logTail) before(f vfs.File, n int) {
+	t.written += int64(n)
+	if t.written <= t.filled {
+		return
+	}
+	t.filled = t.written
+	if n < logFillWrite {
+		filled, _ := f.WriteAt(zeros[:min(max(t.written/4, logFillMin), logFillMax)], t.written) // if it fails, nothing is lost
+		t.filled += int64(filled)
+	}
 }
 
 // do calls a writing operation unless the store has failed, and fails it if that goes wrong with a
@@ -170,7 +210,13 @@ func (f storeFile) do(write func() error) error {
 // Write implements vfs.File.
 func (f storeFile) Write(p []byte) (n int, err error) {
 	n = len(p)
-	err = f.do(func() error { n, err = f.File.Write(p); return err })
+	err = f.do(func() error {
+		if f.tail != nil {
+			f.tail.before(f.File, n)
+		}
+		n, err = f.File.Write(p)
+		return err
+	})
 	if err == nil {
 		n = len(p)
 	}

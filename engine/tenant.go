@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"cairn/engine/frame"
+	"cairn/engine/group"
 	"cairn/engine/keys"
 	"cairn/engine/segment"
 )
@@ -17,7 +18,7 @@ import (
 // Tenant is one customer's events: users, days, settings and limits of its own. It is safe for
 // concurrent use.
 //
-// Lock order: commitMu, mu. The queue's lock is taken alone.
+// Lock order: commitMu, mu.
 type Tenant struct {
 	db       *DB
 	name     string
@@ -31,14 +32,9 @@ type Tenant struct {
 		done atomic.Bool
 	}
 
-	// queue is where appends wait for their turn to lead a commit.
-	queue struct {
-		sync.Mutex
-		waiting []*pending
-		leading bool
-	}
+	appends group.Queue[*pending] // those that wait are committed together
 
-	// commitMu is held by the leader of a commit. It guards dedup, unsynced, erasures, links and the giving of
+	// commitMu is held during a commit. It guards dedup, unsynced, erasures, links and the giving of
 	// user numbers.
 	commitMu sync.Mutex
 	unsynced bool // the newest commit may not be on disk
@@ -86,6 +82,7 @@ func (db *DB) Tenant(name string) (*Tenant, error) {
 
 func (db *DB) newTenant(name string, s *settings) *Tenant {
 	t := &Tenant{db: db, name: name, id: s.record.ID, cache: tenantCache{db.cache, s.record.ID}}
+	t.appends.Take, t.appends.Work = takeAppends, t.commitAppends
 	t.settings.Store(s)
 	t.view.Store(&view{settings: s})
 	return t

@@ -55,7 +55,7 @@ func postEvents(r *request) error {
 	if err != nil {
 		return err
 	}
-	p := posteds.Get().(*posted)
+	p := postedPool.Get().(*posted)
 	defer p.release()
 	p.request, p.tenant, p.body, p.allVerdicts, p.batchID = r, t, body, all, batchID
 	p.sent = string(r.Request.Header.Peek("Cairn-Sent-At"))

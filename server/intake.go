@@ -13,6 +13,7 @@ import (
 	"cairn/engine"
 	"cairn/engine/column"
 	"cairn/engine/event"
+	"cairn/engine/group"
 	"cairn/engine/ingest"
 	"cairn/server/api"
 	"cairn/server/protocol"
@@ -31,25 +32,34 @@ const (
 // many in a body.
 type intake struct {
 	scanners sync.Pool // of *ingest.Scanner
-
-	mu struct {
-		sync.Mutex
-		waiting []*posted
-		leading bool // one of them, or of those being stored, sees to the others
-	}
+	small    group.Queue[*posted]
 }
 
 func newIntake(opt ingest.Options) (*intake, error) {
 	if _, err := ingest.NewScanner(opt); err != nil {
 		return nil, err
 	}
-	return &intake{scanners: sync.Pool{New: func() any {
+	in := &intake{}
+	in.scanners.New = func() any {
 		scanner, err := ingest.NewScanner(opt)
 		if err != nil {
 			panic(err) // the same options have just been taken
 		}
 		return scanner
-	}}}, nil
+	}
+	in.small.Take, in.small.Work = takePosted, in.storeGroup
+	return in, nil
+}
+
+// takePosted takes what fits into a group.
+func takePosted(waiting []*posted) int {
+	n, bytes := 0, 0
+	for ; n < len(waiting) && n < groupPosts; n++ {
+		if bytes += len(waiting[n].body); bytes > groupBytes && n > 0 {
+			break
+		}
+	}
+	return n
 }
 
 // posted is a body of POST /v1/events on its way.
@@ -63,20 +73,20 @@ type posted struct {
 	allVerdicts bool
 
 	scanned  *ingest.Result
-	from, to int       // its rows in the batch
-	turn     chan bool // receives true when it is to lead the next group, false when it is stored
+	from, to int // its rows in the batch
+	turn     group.Turn
 
 	answer api.EventsAnswer
 	err    error
 	text   []byte // memory for the answer
 }
 
-var posteds = sync.Pool{New: func() any { return &posted{turn: make(chan bool, 1)} }}
+var postedPool = sync.Pool{New: func() any { return &posted{turn: group.NewTurn()} }}
 
-// release gives the post back, without what it points to. Nothing is left in turn.
+// release gives the post back, without what it points to.
 func (p *posted) release() {
 	*p = posted{turn: p.turn, text: p.text}
-	posteds.Put(p)
+	postedPool.Put(p)
 }
 
 // batches are small ones whose events are stored: the next are scanned into their memory.
@@ -88,72 +98,38 @@ func (in *intake) store(p *posted) {
 		in.storeGroup([]*posted{p})
 		return
 	}
-	in.mu.Lock()
-	in.mu.waiting = append(in.mu.waiting, p)
-	lead := !in.mu.leading
-	in.mu.leading = true
-	in.mu.Unlock()
-	if lead || <-p.turn {
-		in.lead()
-	}
-}
-
-// lead stores those who wait, the caller first, and hands the lead to the first of those who have come since.
-func (in *intake) lead() {
-	in.mu.Lock()
-	n, bytes := 0, 0
-	for ; n < len(in.mu.waiting) && n < groupPosts; n++ {
-		if bytes += len(in.mu.waiting[n].body); bytes > groupBytes && n > 0 {
-			break
-		}
-	}
-	group := slices.Clone(in.mu.waiting[:n])
-	in.mu.waiting = slices.Delete(in.mu.waiting, 0, n)
-	in.mu.Unlock()
-
-	in.storeGroup(group)
-
-	in.mu.Lock()
-	if len(in.mu.waiting) > 0 {
-		in.mu.waiting[0].turn <- true
-	} else {
-		in.mu.leading = false
-	}
-	in.mu.Unlock()
-	for _, p := range group[1:] {
-		p.turn <- false
-	}
+	in.small.Do(p, p.turn)
 }
 
 // storeGroup scans and appends the bodies of a group, which are all of one tenant.
-func (in *intake) storeGroup(group []*posted) {
-	t, s := group[0].tenant, group[0].request.s
+func (in *intake) storeGroup(posts []*posted) {
+	t, s := posts[0].tenant, posts[0].request.s
 	defer func() {
 		// A panic is the one request's that it is about, but which that is is not known.
 		if p := recover(); p != nil {
 			s.metrics.panics.Inc()
-			s.opt.Logger.Error("panic while events were stored", "request", group[0].request.id, "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
-			for _, one := range group {
+			s.opt.Logger.Error("panic while events were stored", "request", posts[0].request.id, "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
+			for _, one := range posts {
 				one.err = &api.Error{Code: api.CodeInternal, Message: "an internal error; the server's log has more"}
 			}
 		}
 	}()
 	now := s.opt.Now()
-	batch := in.scan(group, now)
-	if batch.Rows == 0 && failed(group) {
+	batch := in.scan(posts, now)
+	if batch.Rows == 0 && failed(posts) {
 		return
 	}
-	if sent := group[0].sent; sent != "" && group[0].err == nil {
+	if sent := posts[0].sent; sent != "" && posts[0].err == nil {
 		if err := correctSkew(batch, sent, now); err != nil {
-			group[0].err = err
+			posts[0].err = err
 			return
 		}
 	}
-	giveIDs(batch, group)
+	giveIDs(batch, posts)
 	// A client that hangs up does not take its events back: the context is not the request's.
 	stored, err := t.AppendBatch(context.Background(), batch, engine.AppendOptions{})
 	if err != nil {
-		for _, p := range group {
+		for _, p := range posts {
 			p.err = cmp.Or(p.err, err)
 		}
 		return
@@ -161,7 +137,7 @@ func (in *intake) storeGroup(group []*posted) {
 	s.metrics.events(t.name, ownProtocol, protocol.OK, "", stored.Stored)
 	s.metrics.events(t.name, ownProtocol, protocol.Duplicate, "", stored.Duplicates)
 	verdicts := stored.Verdicts
-	for _, p := range group {
+	for _, p := range posts {
 		if p.err != nil {
 			continue
 		}
@@ -178,16 +154,16 @@ func (in *intake) storeGroup(group []*posted) {
 	}
 }
 
-func failed(group []*posted) bool {
-	return !slices.ContainsFunc(group, func(p *posted) bool { return p.err == nil })
+func failed(posts []*posted) bool {
+	return !slices.ContainsFunc(posts, func(p *posted) bool { return p.err == nil })
 }
 
 // scan turns the bodies into one batch, without those that are refused. The scanner copies what it takes.
-func (in *intake) scan(group []*posted, now time.Time) *column.Batch {
+func (in *intake) scan(posts []*posted, now time.Time) *column.Batch {
 	scanner := in.scanners.Get().(*ingest.Scanner)
 	defer in.scanners.Put(scanner)
 	latest := now.Add(futureMax).UnixNano()
-	if group[0].sent != "" { // the clock is off: which times lie in the future is not known yet
+	if posts[0].sent != "" { // the clock is off: which times lie in the future is not known yet
 		latest = 0
 	}
 	scanner.SetReceived(now.UnixNano(), latest)
@@ -195,12 +171,12 @@ func (in *intake) scan(group []*posted, now time.Time) *column.Batch {
 		scanner.Reuse(done)
 	}
 	size := 0
-	for _, p := range group {
+	for _, p := range posts {
 		size += len(p.body)
 	}
 	scanner.StartBatch(size)
 	refused := false
-	for _, p := range group {
+	for _, p := range posts {
 		p.from = scanner.Rows()
 		p.scan(scanner)
 		p.to = scanner.Rows()
@@ -208,7 +184,7 @@ func (in *intake) scan(group []*posted, now time.Time) *column.Batch {
 	}
 	batch := scanner.EndBatch()
 	if refused {
-		batch = withoutRefused(batch, group)
+		batch = withoutRefused(batch, posts)
 	}
 	return batch
 }
@@ -234,9 +210,9 @@ func (p *posted) scan(scanner *ingest.Scanner) {
 }
 
 // withoutRefused leaves out the rows of bodies that are refused whole.
-func withoutRefused(batch *column.Batch, group []*posted) *column.Batch {
+func withoutRefused(batch *column.Batch, posts []*posted) *column.Batch {
 	var rows []uint32
-	for _, p := range group {
+	for _, p := range posts {
 		from := len(rows)
 		if p.err == nil {
 			for row := p.from; row < p.to; row++ {
@@ -249,17 +225,17 @@ func withoutRefused(batch *column.Batch, group []*posted) *column.Batch {
 }
 
 // giveIDs gives insert ids to the events of bodies that ask for it.
-func giveIDs(batch *column.Batch, group []*posted) {
-	if !slices.ContainsFunc(group, func(p *posted) bool { return len(p.batchID) > 0 || p.hashIDs }) {
+func giveIDs(batch *column.Batch, posts []*posted) {
+	if !slices.ContainsFunc(posts, func(p *posted) bool { return len(p.batchID) > 0 || p.hashIDs }) {
 		return
 	}
 	var events []event.Event // if some are to be hashed
 	at := 0
 	fillIDs(batch, func(text []byte, row int) []byte {
-		for row >= group[at].to {
+		for row >= posts[at].to {
 			at++
 		}
-		switch p := group[at]; {
+		switch p := posts[at]; {
 		case len(p.batchID) > 0:
 			text = append(append(text, p.batchID...), '/')
 			return strconv.AppendInt(text, int64(p.scanned.Index(row-p.from)), 10)

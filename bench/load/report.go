@@ -43,7 +43,7 @@ type Phase struct {
 	Max       float64 `json:"max_seconds"`
 	ServerCPU float64 `json:"server_cpu_seconds"`
 	ClientCPU float64 `json:"client_cpu_seconds"`
-	DiskBytes int64   `json:"disk_bytes"` // written by the server
+	DiskBytes int64   `json:"disk_bytes"` // written to the disk of the data, by the whole machine
 	Held      bool    `json:"held"`       // all were answered, in time
 }
 
