@@ -16,19 +16,61 @@ func (db *DB) Pressure() float64 {
 const (
 	// paceBusy is how recent a commit has to be for background work to let others go first.
 	paceBusy = 50 * time.Millisecond
-	// pacePause is how long it then waits at a time. What matters is that the processor is given up: the
-	// scheduler looks for requests that have come only when it has nothing else to run.
+	// paceWork is how long it works at a time, and pacePause how long it then waits. What matters is that the
+	// processor is given up: the scheduler looks for requests that have come only when it has nothing else to
+	// run.
+	paceWork  = 500 * time.Microsecond
 	pacePause = 100 * time.Microsecond
 	// pacePressure is the pressure from which background work waits no longer, so that it keeps up.
 	pacePressure = 0.75
+	// mergePatience is how long a merge stands still in all for sealing, before it goes on beside it, and
+	// mergePause how long at a time.
+	mergePatience = 10 * time.Second
+	mergePause    = 5 * time.Millisecond
 )
 
-// pace is called by sealing and merging every few milliseconds. While appends come it gives the processor
-// up for a moment: on few cores a request would else wait for the time slices of background work.
-func (db *DB) pace() {
-	if time.Now().UnixNano()-db.committed.Load() < int64(paceBusy) && db.Pressure() < pacePressure {
-		time.Sleep(pacePause)
+// pacer returns what sealing calls between pieces of its work. While appends come it gives the processor up
+// again and again: on few cores a request would else wait for the time slices of background work.
+func (db *DB) pacer() func() {
+	worked := time.Now()
+	return func() {
+		now := time.Now()
+		if now.Sub(worked) < paceWork {
+			return
+		}
+		if now.UnixNano()-db.committed.Load() < int64(paceBusy) && db.Pressure() < pacePressure {
+			time.Sleep(pacePause)
+			now = time.Now()
+		}
+		worked = now
 	}
+}
+
+// mergePacer is pacer for merging. It stands still while there is something to seal: unsealed events cost
+// memory, and appends have to wait for it in the end, while many runs only cost queries time.
+func (db *DB) mergePacer() func() {
+	pace := db.pacer()
+	if db.opt.NoBackground { // nobody would seal meanwhile
+		return pace
+	}
+	patience := mergePatience
+	return func() {
+		for patience > 0 && db.sealingDue() {
+			select {
+			case <-db.worker.stopped:
+				patience = 0
+			case <-time.After(mergePause):
+				patience -= mergePause
+			}
+		}
+		pace()
+	}
+}
+
+// sealingDue reports whether there are more unsealed events than there should be.
+func (db *DB) sealingDue() bool {
+	bytes, _ := db.hotState()
+	return bytes > db.opt.HotBytes
 }
 
 // Err returns why the store takes no more writes: ErrFailed after one whose outcome is unknown, ErrClosed;

@@ -239,7 +239,7 @@ func (c *change) merge(readers []*segment.Reader) error {
 	t := c.tenant
 	hidden := t.view.Load().hidden
 	opt := t.db.buildOptions(c.cold)
-	opt.Pace = t.db.pace
+	opt.Pace = t.db.mergePacer()
 	opt.DropUsers = hidden
 	var err error
 	if c.encoded, err = segment.Merge(readers, opt); err != nil {

@@ -72,7 +72,7 @@ func (db *DB) sealSome(ctx context.Context, jobs []sealJob) (err error) {
 	err = parallel(ctx, db.opt.Workers, len(changes), func(i int) error {
 		c := changes[i]
 		opt := db.buildOptions(c.cold)
-		opt.Pace = db.pace
+		opt.Pace = db.pacer()
 		if opt.DropUsers = c.tenant.view.Load().hidden; opt.DropUsers != nil {
 			c.droppedIDs = hotIDsOf(inputs[i], opt.DropUsers, arrivedFrom)
 		}

@@ -26,6 +26,7 @@ const (
 type worker struct {
 	db            *DB
 	stop          context.CancelFunc
+	stopped       <-chan struct{} // closed by stop
 	done          sync.WaitGroup
 	wake          chan struct{} // there is something to seal
 	merge         chan struct{} // there is something to merge
@@ -55,7 +56,7 @@ const (
 
 func startWorker(db *DB) *worker {
 	ctx, stop := context.WithCancel(context.Background())
-	w := &worker{db: db, stop: stop, wake: make(chan struct{}, 1), merge: make(chan struct{}, 1)}
+	w := &worker{db: db, stop: stop, stopped: ctx.Done(), wake: make(chan struct{}, 1), merge: make(chan struct{}, 1)}
 	w.mu.touched = make(map[*Tenant]struct{})
 	for _, t := range db.erasing {
 		w.noteErasure(t)
@@ -153,7 +154,7 @@ func (w *worker) settled() {
 }
 
 func (w *worker) wakeIfFull() {
-	if bytes, _ := w.db.hotState(); bytes > w.db.opt.HotBytes {
+	if w.db.sealingDue() {
 		signal(w.wake)
 	}
 }
@@ -286,11 +287,7 @@ func sealJobs(spans []hotSpan) []sealJob {
 // mergeDue merges what has become too many pieces, and drops what retention no longer keeps. It
 // waits while memory is short, for sealing then needs the time.
 func (w *worker) mergeDue(ctx context.Context) error {
-	for {
-		bytes, _ := w.db.hotState()
-		if bytes <= w.db.opt.HotBytes {
-			break
-		}
+	for w.db.sealingDue() {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

@@ -21,7 +21,7 @@ const segmentBytes = 768 << 20
 
 // encode sorts the rows and encodes them, as many to a segment as it may have.
 func (a *arranged) encode(opt BuildOptions) ([]*Encoded, error) {
-	order := a.sorter.sort(a.rows)
+	order := a.sorter.sort(a.rows, opt.pace)
 	limit := opt.MaxBlocks * opt.BlockRows
 	if a.sizeBytes > segmentBytes {
 		perRow := a.sizeBytes/len(a.sorter.users) + 1
@@ -80,6 +80,7 @@ func (a *arranged) encodeOne(order []uint32, opt BuildOptions) (*Encoded, error)
 	place := a.places(order)
 	e := newEncoder(runsOf(order, a.sorter.users), len(order), opt)
 	t := newTarget(len(order))
+	t.pace = opt.pace
 	for ordinal := range ordinalFields + len(a.fields) {
 		name := ""
 		if ordinal >= ordinalFields {
@@ -87,7 +88,6 @@ func (a *arranged) encodeOne(order []uint32, opt BuildOptions) (*Encoded, error)
 		} else {
 			name = systemNames[ordinal]
 		}
-		opt.pace()
 		p, err := materialise(t, a.shares(ordinal, name, place))
 		if err != nil {
 			if !errors.Is(err, errTooLarge) {

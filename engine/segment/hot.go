@@ -21,7 +21,7 @@ type hot struct {
 // then kept. The inputs must not change any more.
 func NewHot(inputs []Input) *Reader {
 	a := arrange(inputs, nil)
-	order := a.sorter.sort(a.rows)
+	order := a.sorter.sort(a.rows, func() {})
 	h := &hot{batches: a, place: a.places(order)}
 	r := &Reader{hot: h, rows: len(order), blockRows: BlockRows, kept: &kept{}}
 	r.users = &hotUsers{reader: r, userRuns: runsOf(order, a.sorter.users)}

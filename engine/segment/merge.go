@@ -58,6 +58,7 @@ type merge struct {
 type span struct {
 	reader   *Reader
 	from, to int
+	pace     func() // between blocks; may be nil
 }
 
 // take takes whole users until there are want rows, but not more than limit unless a single user
@@ -91,7 +92,7 @@ func (m *merge) take(want, limit int) (spans []span, rows int) {
 		}
 	}
 	for i, r := range m.readers {
-		s := span{r, int(m.runs[i].starts[first[i]]), int(m.runs[i].starts[m.next[i]])}
+		s := span{reader: r, from: int(m.runs[i].starts[first[i]]), to: int(m.runs[i].starts[m.next[i]])}
 		if s.from < s.to {
 			spans = append(spans, s)
 		}
@@ -117,7 +118,9 @@ func (m *merge) arrange(spans []span, opt BuildOptions) (*arranged, error) {
 	slices.Sort(a.fields)
 	a.sorter.users = make([]uint32, total)
 	a.sorter.times = make([]int64, total)
-	for i, s := range spans {
+	for i := range spans {
+		s := &spans[i]
+		s.pace = opt.pace
 		runs, err := s.reader.users.runs()
 		if err != nil {
 			return nil, err
@@ -202,6 +205,9 @@ func (s *span) eachBlock(c *Column, f func(v *Vector, first, from, to int) error
 		v, err := c.uncachedBlock(b)
 		if err != nil {
 			return err
+		}
+		if s.pace != nil {
+			s.pace()
 		}
 		first, end := s.reader.BlockRange(b)
 		if err := f(v, first, max(s.from-first, 0), min(s.to, end)-first); err != nil {

@@ -13,10 +13,18 @@ type sorter struct {
 	names []uint32 // rank of the event name; may be nil
 }
 
+// sortedAtOnce is how many rows are sorted between two calls of pace.
+const sortedAtOnce = 4096
+
 // sort returns the given global rows (nil: all) by (user, time, event name, global row).
-func (s *sorter) sort(rows []uint32) []uint32 {
+func (s *sorter) sort(rows []uint32, pace func()) []uint32 {
 	order := s.byUser(rows)
+	next := 0
 	for from := 0; from < len(order); {
+		if from >= next {
+			next = from + sortedAtOnce
+			pace()
+		}
 		u := s.users[order[from]]
 		to := from + 1
 		for to < len(order) && s.users[order[to]] == u {

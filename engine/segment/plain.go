@@ -47,10 +47,11 @@ type target struct {
 	// packedIDs and packedNums are what is left of a column with gaps.
 	packedIDs  []uint32
 	packedNums []uint64
+	pace       func()
 }
 
 func newTarget(rows int) *target {
-	return &target{rows: rows, present: make([]uint64, (rows+63)/64)}
+	return &target{rows: rows, present: make([]uint64, (rows+63)/64), pace: func() {}}
 }
 
 func (t *target) setNum(row uint32, bits uint64) {
@@ -90,10 +91,12 @@ func materialise(t *target, shares []share) (*plain, error) {
 	t.takeIDs(t.rows)
 	var b dictBuilder
 	for _, s := range shares {
+		t.pace()
 		if err := s.scatterCodes(t, &b); err != nil {
 			return nil, err
 		}
 	}
+	t.pace()
 	p := t.plain()
 	if p.n == 0 {
 		return nil, nil
@@ -121,6 +124,7 @@ func materialiseNums(t *target, shares []share, kinds KindSet) (*plain, error) {
 		t.nums = make([]uint64, t.rows)
 	}
 	for _, s := range shares {
+		t.pace()
 		if err := s.scatterNums(t); err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ func (r *Reader) Renumber(users *roaring.Bitmap, to func(user uint32) uint32, op
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	s := span{r, int(rows[0]), int(rows[len(rows)-1]) + 1}
+	s := span{reader: r, from: int(rows[0]), to: int(rows[len(rows)-1]) + 1}
 	a, err := (&merge{}).arrange([]span{s}, BuildOptions{})
 	if err != nil {
 		return nil, err

@@ -54,8 +54,8 @@ type BuildOptions struct {
 	// Small values serve tests.
 	BlockRows int
 
-	// Pace, if not nil, is called every few milliseconds of work. It may wait a little, so that others have
-	// the processor first.
+	// Pace, if not nil, is called several times a millisecond. It may wait a little, so that others have the
+	// processor first.
 	Pace func()
 
 	// indexAll gives even the smallest segment chunks and every index, for tests.
