@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -156,7 +157,7 @@ func (p *posted) conclude(batch *column.Batch, stored []engine.IndexedVerdict, s
 		one := api.Verdict{Index: scanned.Index(v.Index - p.from)}
 		if v.Kind == engine.Duplicate {
 			answer.Duplicate++
-			one.Verdict, one.ID = api.VerdictDuplicate, batch.ID.At(v.Index).AsString()
+			one.Verdict, one.ID = api.VerdictDuplicate, strings.Clone(batch.ID.At(v.Index).AsString())
 		} else {
 			answer.Rejected++
 			one.Verdict, one.Reason, one.Field, one.Message = api.VerdictRejected, v.Reason, v.Field, v.Message

@@ -149,7 +149,7 @@ func (in *intake) storeGroup(posts []*posted) {
 		p.keepRejects(batch, verdicts[:n], now)
 		verdicts = verdicts[n:]
 	}
-	if batch.Rows < engine.SmallRows { // the answers had its ids until now
+	if batch.Rows < engine.SmallRows { // else the store has it
 		batches.Put(batch)
 	}
 }
