@@ -140,7 +140,12 @@ func TestBodiesStoredTogetherAreStoredAsAlone(t *testing.T) {
 			}
 		}
 		if !slices.Equal(got, want) {
-			t.Fatalf("seed %d: %d events are stored alone, %d together, or others", seed, len(want), len(got))
+			for i := range want {
+				if i >= len(got) || got[i] != want[i] {
+					t.Fatalf("seed %d: %d events are stored alone, %d together; the first other one is\n%s alone,\n%s together", seed, len(want), len(got), want[i], got[min(i, len(got)-1)])
+				}
+			}
+			t.Fatalf("seed %d: %d events are stored alone, %d together", seed, len(want), len(got))
 		}
 	}
 }

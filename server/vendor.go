@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fasthttp"
@@ -285,8 +286,10 @@ func (s *Server) storeLinks(t *tenant, items []protocol.Item, outcomes []protoco
 func contentID(e *event.Event) string {
 	hash := sha256.New()
 	at := e.Time
-	for i := range e.Fields {
-		f := &e.Fields[i]
+	fields := slices.Clone(e.Fields) // in an order that does not depend on what came with the event
+	slices.SortFunc(fields, func(a, b event.Field) int { return strings.Compare(a.Name, b.Name) })
+	for i := range fields {
+		f := &fields[i]
 		if f.Name == protocol.FieldSkew {
 			at -= f.Value.AsInt() * 1e6 // the time that the client gave: a repeat has another skew
 			continue
