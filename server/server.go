@@ -8,6 +8,7 @@
 //	budget.go, turns.go  bytes in flight; queries running, shared fairly by tenants
 //	tenants.go           what the server keeps of a tenant
 //	events.go            POST /v1/events
+//	intake.go            small bodies of events that come at once, stored as one
 //	vendor.go            the protocols of other vendors' clients, which package protocol reads
 //	query.go, …          one file for each kind of route
 //	fail.go              errors to codes and statuses
