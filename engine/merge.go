@@ -10,10 +10,13 @@ import (
 )
 
 const (
-	// mergeRuns is the number of runs of about one size that are merged while events keep coming.
+	// mergeRuns is the number of runs of about one size that are merged.
 	mergeRuns = 4
 	// mergeRunsMax is the number of runs of a span at which all are merged.
 	mergeRunsMax = 12
+	// mergeBusy is how many times as many there have to be while events come so fast that they are sealed for
+	// want of memory: rows are then merged less often, and the processor is needed elsewhere.
+	mergeBusy = 2
 	// wideDaysMin is the number of small days that are put together while events keep coming.
 	wideDaysMin = 8
 )
@@ -28,6 +31,10 @@ type mergeJob struct {
 // become wider partitions; else only what has become too many pieces is merged.
 func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 	v := t.view.Load()
+	patience := 1
+	if t.db.worker.busy() {
+		patience = mergeBusy
+	}
 	byTarget := make(map[spanKey]*mergeJob)
 	var order []spanKey
 	add := func(target spanKey, handles []*segmentHandle) {
@@ -53,7 +60,7 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 		}
 		switch {
 		case s.damaged != nil: // what can be read stays apart from other days
-			if handles := chooseRuns(s, settle); len(handles) > 0 {
+			if handles := chooseRuns(s, settle, patience); len(handles) > 0 {
 				add(s.key(), handles)
 			}
 		case inside && settle && few && v.find(wider).rows()+taken[wider]+s.rows() <= wideRowsMax:
@@ -66,7 +73,7 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 			small = append(small, smallDay{s.key(), s.rows(), barrier})
 		case byTarget[s.key()] != nil: // a day inside it has brought it in
 		default:
-			if handles := chooseRuns(s, settle); len(handles) > 0 {
+			if handles := chooseRuns(s, settle, patience); len(handles) > 0 {
 				add(s.key(), handles)
 			}
 		}
@@ -85,7 +92,7 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 		if len(group) < least || other {
 			for _, key := range group {
 				if byTarget[key] == nil {
-					if handles := chooseRuns(v.find(key), settle); len(handles) > 0 {
+					if handles := chooseRuns(v.find(key), settle, patience); len(handles) > 0 {
 						add(key, handles)
 					}
 				}
@@ -105,13 +112,14 @@ func (t *Tenant) planMerges(now int64, settle bool) []mergeJob {
 	return jobs
 }
 
-// chooseRuns returns the segments of the runs of a span that are to be merged.
-func chooseRuns(s *span, settle bool) []*segmentHandle {
+// chooseRuns returns the segments of the runs of a span that are to be merged. patience is how many times as
+// many as usual there have to be.
+func chooseRuns(s *span, settle bool, patience int) []*segmentHandle {
 	runs := s.runs()
 	if len(runs) < 2 {
 		return nil
 	}
-	if settle || len(runs) >= mergeRunsMax {
+	if settle || len(runs) >= patience*mergeRunsMax {
 		return s.sealed
 	}
 	slices.SortStableFunc(runs, func(a, b []*segmentHandle) int { return cmp.Compare(runRows(a), runRows(b)) })
@@ -120,7 +128,7 @@ func chooseRuns(s *span, settle bool) []*segmentHandle {
 		total += runRows(runs[n])
 		n++
 	}
-	if n < mergeRuns {
+	if n < patience*mergeRuns {
 		return nil
 	}
 	return slices.Concat(runs[:n]...)

@@ -19,7 +19,7 @@ type Options struct {
 	Logger *slog.Logger
 
 	// HotBytes is the memory for unsealed events of all tenants. Sealing starts at it, and appends
-	// wait at twice it. Default 96 MiB.
+	// wait at three times it. Default 64 MiB.
 	HotBytes int64
 	// CacheBytes is the memory for decoded parts of segments, of all tenants. Default 512 MiB.
 	CacheBytes int64
@@ -71,7 +71,7 @@ func (o Options) EnsureDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	setDefault(&o.HotBytes, 96<<20)
+	setDefault(&o.HotBytes, 64<<20)
 	setDefault(&o.CacheBytes, 512<<20)
 	setDefault(&o.BlockCacheBytes, 64<<20)
 	setDefault(&o.MemTableBytes, 32<<20)

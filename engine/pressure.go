@@ -2,15 +2,18 @@ package engine
 
 import "time"
 
+// hotMax is how many times Options.HotBytes unsealed events may take before appends have to wait.
+const hotMax = 3
+
 // Pressure says how near appends are to having to wait: 1 and above, they wait for memory or for the
-// key-value store; about 0.5 when sealing has begun. It costs next to nothing. A server turns requests
+// key-value store; about a third when sealing has begun. It costs next to nothing. A server turns requests
 // away before it is 1.
 func (db *DB) Pressure() float64 {
 	if db.store.stalled.Load() {
 		return 1
 	}
 	hot, _ := db.hotState()
-	return float64(hot) / float64(2*db.opt.HotBytes)
+	return float64(hot) / float64(hotMax*db.opt.HotBytes)
 }
 
 const (

@@ -20,6 +20,8 @@ const (
 	failurePause = 2 * time.Second
 	// quiet is the time without pressure before merging goes on.
 	quiet = 500 * time.Millisecond
+	// busyTime is how long after sealing for want of memory events count as coming fast.
+	busyTime = 10 * time.Second
 )
 
 // worker is the background work of a DB: one goroutine seals, one merges and drops.
@@ -33,6 +35,7 @@ type worker struct {
 	failed        atomic.Pointer[failure]
 	lastRetention atomic.Int64
 	lastPurge     atomic.Int64
+	relieved      atomic.Int64 // when memory was last made free, Unix nanoseconds; 0: never
 
 	mu struct {
 		sync.Mutex
@@ -166,6 +169,9 @@ func signal(c chan struct{}) {
 	}
 }
 
+// busy reports whether events come so fast that they are sealed for want of memory.
+func (w *worker) busy() bool { return time.Now().UnixNano()-w.relieved.Load() < int64(busyTime) }
+
 // touch notes that the tenant has new segments.
 func (w *worker) touch(t *Tenant) {
 	w.mu.Lock()
@@ -180,6 +186,7 @@ func (w *worker) sealDue(ctx context.Context) error {
 		if bytes <= w.db.opt.HotBytes {
 			break
 		}
+		w.relieved.Store(time.Now().UnixNano())
 		if err := w.db.relieve(ctx); err != nil {
 			return err
 		}
@@ -304,8 +311,9 @@ func (w *worker) mergeDue(ctx context.Context) error {
 	db := w.db
 	db.merging.Lock()
 	defer db.merging.Unlock()
+	busy := w.busy()
 	err := db.mergeTenants(ctx, tenants, false)
-	if err != nil && !isCorrupt(err) {
+	if busy || err != nil && !isCorrupt(err) { // what is left as it is, being busy, is looked at again
 		for _, t := range tenants {
 			w.touch(t)
 		}
@@ -349,7 +357,7 @@ func (db *DB) expireTenants(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// waitForMemory holds an append back while unsealed events take twice their budget.
+// waitForMemory holds an append back while unsealed events take hotMax times their budget.
 func (db *DB) waitForMemory(ctx context.Context) error {
 	for {
 		bytes, free := db.hotState()
@@ -362,7 +370,7 @@ func (db *DB) waitForMemory(ctx context.Context) error {
 			}
 			continue
 		}
-		if bytes < 2*db.opt.HotBytes {
+		if bytes < hotMax*db.opt.HotBytes {
 			return nil
 		}
 		if err := db.worker.err(); err != nil {

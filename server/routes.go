@@ -121,6 +121,8 @@ func matchParts(pattern, parts []string) ([]string, bool) {
 func (s *Server) handlePublic(ctx *fasthttp.RequestCtx) { s.handle(ctx, false) }
 func (s *Server) handleAdmin(ctx *fasthttp.RequestCtx)  { s.handle(ctx, true) }
 
+var headerRequestID = []byte("X-Request-Id")
+
 // handle is the one handler: it finds the route and keeps a panic in one request from ending the
 // process and every other request with it.
 func (s *Server) handle(ctx *fasthttp.RequestCtx, admin bool) {
@@ -129,13 +131,13 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, admin bool) {
 	r.lease = lease{process: &s.inFlight, processLimit: s.opt.InFlightBytes}
 	var number [20]byte
 	r.id = s.idPrefix + string(strconv.AppendUint(number[:0], s.requests.Add(1), 36))
-	ctx.Response.Header.Set("X-Request-Id", r.id)
+	ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.id))
 	defer func() {
 		if p := recover(); p != nil {
 			s.metrics.panics.Inc()
 			s.opt.Logger.Error("panic in a request", "request", r.id, "path", string(ctx.Path()), "panic", p, "stack", string(debug.Stack()))
 			ctx.Response.Reset()
-			ctx.Response.Header.Set("X-Request-Id", r.id)
+			ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.id))
 			ctx.SetConnectionClose()
 			s.fail(r, &api.Error{Code: api.CodeInternal, Message: "an internal error; the server's log has more under this request id"})
 		}

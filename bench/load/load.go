@@ -103,7 +103,7 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	return r, nil
 }
 
-// steps are the shares of the closed loop's rate that the open loop is tried at.
+// steps are the shares of what the closed loop stored that the open loop is tried at.
 var steps = []float64{1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2}
 
 // body measures one size of body on a server of its own.
@@ -140,8 +140,13 @@ func (o *Options) body(ctx context.Context, events int) (m *BodyReport, err erro
 	if m.Saturation, err = drive(0, o.Seconds); err != nil {
 		return nil, err
 	}
-	for _, step := range steps {
-		rate := step * float64(m.Saturation.Requests) / m.Saturation.Seconds
+	// A server that is asked for too much stores less than it could, for it has to refuse.
+	try := steps
+	if m.Saturation.Shed > 0 {
+		try = append([]float64{1.3, 1.2, 1.1}, steps...)
+	}
+	for _, step := range try {
+		rate := step * float64(m.Saturation.Requests-m.Saturation.Shed) / m.Saturation.Seconds
 		o.Progress("bodies of %d: %.0f requests/s", events, rate)
 		if m.Held, err = drive(rate, o.Seconds); err != nil {
 			return nil, err

@@ -44,7 +44,7 @@ type serveCmd struct {
 	Drain          time.Duration    `help:"Time that running requests get to end after SIGTERM." default:"30s" env:"CAIRN_DRAIN"`
 
 	Cache       byteSize      `help:"Memory for decoded parts of segments." default:"512MiB" placeholder:"SIZE" env:"CAIRN_CACHE"`
-	HotMemory   byteSize      `help:"Memory for events that are not sealed yet; at twice as many, clients are answered 429." default:"96MiB" placeholder:"SIZE" env:"CAIRN_HOT_MEMORY"`
+	HotMemory   byteSize      `help:"Memory for events that are not sealed yet; at three times as many, clients are answered 429." default:"64MiB" placeholder:"SIZE" env:"CAIRN_HOT_MEMORY"`
 	DedupWindow time.Duration `help:"Time within which an insert id is stored once." default:"168h" env:"CAIRN_DEDUP_WINDOW"`
 	SealIdle    time.Duration `help:"Time without new events after which those of a day are sealed." default:"5m" env:"CAIRN_SEAL_IDLE"`
 
