@@ -52,6 +52,12 @@ func postEvents(r *request) error {
 	if len(batchID) > batchIDMax {
 		return &api.Error{Code: api.CodeBadParameter, Message: fmt.Sprintf("Cairn-Batch-Id has more than %d bytes", batchIDMax)}
 	}
+	if _, err := r.readBody(eventBody); err != nil {
+		return err
+	}
+	if err := r.s.relief(); err != nil { // before it has cost more than its bytes
+		return err
+	}
 	body, err := r.unpackBody(eventBody, false)
 	if err != nil {
 		return err
@@ -104,13 +110,21 @@ func (r *request) allVerdicts() (bool, error) {
 	}
 }
 
+// relief turns events away while the store is so far behind that appends would soon have to wait.
+func (s *Server) relief() error {
+	if s.pressure() >= pressureMax {
+		return overloaded("the store is behind with its work")
+	}
+	return nil
+}
+
 // admit refuses events that the store would have to wait for, or that come too fast.
 func (r *request) admit(t *tenant, events int) error {
 	if err := r.lease.assign(&t.inFlight, t.limits().InFlightBytes); err != nil {
 		return err
 	}
-	if r.s.pressure() >= pressureMax {
-		return overloaded("the store is behind with its work")
+	if err := r.s.relief(); err != nil {
+		return err
 	}
 	if wait, ok := t.rate.take(events, t.limits().EventsPerSecond, r.s.opt.Now()); !ok {
 		seconds := int(wait/time.Second) + 1

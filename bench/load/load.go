@@ -103,8 +103,41 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	return r, nil
 }
 
-// steps are the shares of what the closed loop stored that the open loop is tried at.
+// steps are the shares of what the closed loop stored that the open loop is tried at, until one is held.
 var steps = []float64{1, 0.95, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2}
+
+// stepUp is by how much more is tried when the first share is held: a server that is asked for too much stores
+// less than it could, for it has to refuse.
+const stepUp = 1.15
+
+// hold looks for the highest rate that the server holds.
+func (o *Options) hold(m *BodyReport, drive func(rate, seconds float64) (Phase, error)) error {
+	stored := float64(m.Saturation.Requests-m.Saturation.Shed) / m.Saturation.Seconds
+	try := func(share float64) (Phase, error) {
+		o.Progress("bodies of %d: %.0f requests/s", m.Events, share*stored)
+		return drive(share*stored, o.Seconds)
+	}
+	for i, share := range steps {
+		var err error
+		if m.Held, err = try(share); err != nil {
+			return err
+		}
+		for up := share * stepUp; i == 0 && m.Held.Held; up *= stepUp {
+			more, err := try(up)
+			if err != nil {
+				return err
+			}
+			if !more.Held {
+				break
+			}
+			m.Held = more
+		}
+		if m.Held.Held {
+			return nil
+		}
+	}
+	return nil
+}
 
 // body measures one size of body on a server of its own.
 func (o *Options) body(ctx context.Context, events int) (m *BodyReport, err error) {
@@ -140,20 +173,8 @@ func (o *Options) body(ctx context.Context, events int) (m *BodyReport, err erro
 	if m.Saturation, err = drive(0, o.Seconds); err != nil {
 		return nil, err
 	}
-	// A server that is asked for too much stores less than it could, for it has to refuse.
-	try := steps
-	if m.Saturation.Shed > 0 {
-		try = append([]float64{1.3, 1.2, 1.1}, steps...)
-	}
-	for _, step := range try {
-		rate := step * float64(m.Saturation.Requests-m.Saturation.Shed) / m.Saturation.Seconds
-		o.Progress("bodies of %d: %.0f requests/s", events, rate)
-		if m.Held, err = drive(rate, o.Seconds); err != nil {
-			return nil, err
-		}
-		if m.Held.Held {
-			break
-		}
+	if err := o.hold(m, drive); err != nil {
+		return nil, err
 	}
 	o.Progress("bodies of %d: half of that", events)
 	if m.Half, err = drive(m.Held.Rate/2, o.Seconds); err != nil {
