@@ -161,7 +161,6 @@ func failed(posts []*posted) bool {
 // scan turns the bodies into one batch, without those that are refused. The scanner copies what it takes.
 func (in *intake) scan(posts []*posted, now time.Time) *column.Batch {
 	scanner := in.scanners.Get().(*ingest.Scanner)
-	defer in.scanners.Put(scanner)
 	latest := now.Add(futureMax).UnixNano()
 	if posts[0].sent != "" { // the clock is off: which times lie in the future is not known yet
 		latest = 0
@@ -183,6 +182,7 @@ func (in *intake) scan(posts []*posted, now time.Time) *column.Batch {
 		refused = refused || p.err != nil && p.to > p.from
 	}
 	batch := scanner.EndBatch()
+	in.scanners.Put(scanner) // not after a panic, which leaves it in the middle of a batch
 	if refused {
 		batch = withoutRefused(batch, posts)
 	}
