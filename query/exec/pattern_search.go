@@ -109,10 +109,18 @@ func (s *search) used() (n int, hash uint64) {
 	at := s.m.r.times[s.last()]
 	for i := len(s.events) - 1; i >= 0 && s.m.r.times[s.events[i]] == at; i-- {
 		n++
-		x := uint64(s.events[i]) * 0x9e3779b97f4a7c15
-		hash += x ^ x>>29 // the order does not matter
+		hash += mixed(uint64(s.events[i]) + 1) // the order does not matter
 	}
 	return n, hash
+}
+
+// mixed spreads a number over 64 bits, so that sums of several tell sets of numbers apart (the finalizer of
+// SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014). 0 stays 0.
+func mixed(x uint64) uint64 {
+	x *= 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // place names where the search is.
