@@ -359,11 +359,16 @@ func (f *joined) verdicts(rows []uint32) {
 
 // publish makes the committed blocks visible.
 func (t *Tenant) publish(c *commitState) {
-	t.db.committed.Store(time.Now().UnixNano())
+	now := time.Now().UnixNano()
+	t.db.committed.Store(now)
 	if len(c.blocks) == 0 && !c.linked() {
 		return
 	}
 	var bytes int64
+	rows := 0
+	for i := range c.blocks {
+		rows += c.blocks[i].block.rows
+	}
 	t.update(func(v *view) {
 		if c.linked() {
 			v.links = c.links.view
@@ -382,6 +387,7 @@ func (t *Tenant) publish(c *commitState) {
 		}
 	})
 	t.db.addHotBytes(t, bytes)
+	t.hotCame(rows, now)
 	t.db.worker.wakeIfFull()
 }
 

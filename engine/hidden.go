@@ -28,7 +28,8 @@ func (v *view) eachReader(f func(r *segment.Reader) error) error {
 		if len(s.hot) == 0 {
 			continue
 		}
-		for _, r := range s.chunks.readers(s.hot, nil) {
+		readers, _ := s.chunks.readers(s.hot, nil)
+		for _, r := range readers {
 			if err := visit(r, nil); err != nil {
 				return err
 			}

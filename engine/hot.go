@@ -3,17 +3,12 @@ package engine
 import (
 	"math"
 	"slices"
-	"sync"
-
-	"github.com/RoaringBitmap/roaring/v2"
 
 	"cairn/engine/column"
 	"cairn/engine/segment"
 )
 
 const (
-	// hotChunkRows is the size from which a hot reader grows no more.
-	hotChunkRows = segment.BlockRows
 	// tinyFan blocks of about one size are joined in memory, so that single events cost no more than
 	// batches.
 	tinyFan = 16
@@ -48,165 +43,6 @@ func newHotBlock(input segment.Input, sequence uint64) hotBlock {
 	}
 	b.bytes = int64(input.Batch.SizeBytes() + 4*cap(input.Users) + 4*cap(input.Rows) + 128)
 	return b
-}
-
-// hotChunks are the readers over a span's hot blocks. Views share them until a seal changes the
-// front of the list.
-//
-//	blocks  1000 1000 1000 1000 1000 1000 1000 1000 1000 300 17 17 4
-//	        └────────────── stable ─────────────┘└────┘  └── tail ──┘
-//
-// A query that finds new blocks puts them in order as a chunk of their own, together with the chunks
-// before it that are not much larger: a row is sorted again a few times until it is in a full chunk, not
-// by every query. Blocks that may still be joined are the tail.
-type hotChunks struct {
-	mu     sync.Mutex
-	stable []hotRange // one behind the other, from the first block on
-	kept   map[hotPlace]hotChunk
-	// moved are the fingerprints of what links made of the users, by the first block of a chunk.
-	moved map[int]hotMoved
-}
-
-// hotRange is the place of a chunk: the blocks [start, end).
-type hotRange struct{ start, end, rows int }
-
-type hotMoved struct {
-	links       *linkView
-	end         int
-	fingerprint uint64
-}
-
-// hotPlace is where a chunk begins. Its users are as they were sent, or canonical where that differs.
-type hotPlace struct {
-	start  int
-	linked bool
-}
-
-type hotChunk struct {
-	reader *segment.Reader
-	end    int // number of blocks up to and with this chunk
-	// fingerprint tells what links have made of the users.
-	fingerprint uint64
-}
-
-// chunkGrowth is how many times larger than what follows a chunk is to be left alone.
-const chunkGrowth = 3
-
-// readers returns readers over the blocks, building what is new since they were last asked for. Users are under
-// canonical numbers if there are links.
-func (c *hotChunks) readers(blocks []hotBlock, links *linkView) []*segment.Reader {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ranges := c.ranges(blocks)
-	out := make([]*segment.Reader, len(ranges))
-	for i, r := range ranges {
-		out[i] = c.reader(blocks[r.start:r.end], r.start, links)
-	}
-	return out
-}
-
-// ranges divides the blocks of a view into chunks, the tail being the last.
-func (c *hotChunks) ranges(blocks []hotBlock) []hotRange {
-	known := 0
-	for known < len(c.stable) && c.stable[known].end <= len(blocks) {
-		known++
-	}
-	ranges := c.stable[:known:known]
-	// A view older than the chunks has its own, where they go further than it does.
-	newest := known == len(c.stable)
-	stable := len(blocks)
-	for stable > 0 && blocks[stable-1].rows < tinyRows {
-		stable--
-	}
-	for start := endOf(ranges); start < stable; start = endOf(ranges) {
-		next := hotRange{start: start, end: start}
-		for next.end < stable && next.rows < hotChunkRows {
-			next.rows += blocks[next.end].rows
-			next.end++
-		}
-		for n := len(ranges); n > 0; n-- {
-			before := ranges[n-1]
-			if before.rows >= chunkGrowth*next.rows || before.rows+next.rows > hotChunkRows {
-				break
-			}
-			if newest {
-				c.forget(next.start)
-			}
-			next.start, next.rows = before.start, next.rows+before.rows
-			ranges = ranges[: n-1 : n-1]
-		}
-		ranges = append(ranges, next)
-	}
-	if newest {
-		c.stable = ranges
-	}
-	if start := endOf(ranges); start < len(blocks) {
-		ranges = append(ranges[:len(ranges):len(ranges)], hotRange{start: start, end: len(blocks)})
-	}
-	return ranges
-}
-
-func endOf(ranges []hotRange) int {
-	if len(ranges) == 0 {
-		return 0
-	}
-	return ranges[len(ranges)-1].end
-}
-
-// forget drops what is kept of a chunk, as no chunk begins there any more.
-func (c *hotChunks) forget(start int) {
-	delete(c.kept, hotPlace{start, false})
-	delete(c.kept, hotPlace{start, true})
-	delete(c.moved, start)
-}
-
-// reader returns the reader over the blocks of a chunk. The last chunk is kept until there is a longer one.
-func (c *hotChunks) reader(blocks []hotBlock, start int, links *linkView) *segment.Reader {
-	fingerprint, end := c.fingerprint(blocks, start, links), start+len(blocks)
-	place := hotPlace{start, fingerprint != 0}
-	known := c.kept[place]
-	if known.end == end && known.fingerprint == fingerprint {
-		return known.reader
-	}
-	inputs := make([]segment.Input, len(blocks))
-	for i := range blocks {
-		inputs[i] = blocks[i].input
-		if fingerprint != 0 {
-			inputs[i].Users = links.linkedUsers(inputs[i].Users)
-		}
-	}
-	chunk := hotChunk{segment.NewHot(inputs), end, fingerprint}
-	if end >= known.end {
-		if c.kept == nil {
-			c.kept = make(map[hotPlace]hotChunk)
-		}
-		c.kept[place] = chunk
-	}
-	return chunk.reader
-}
-
-// fingerprint returns what links make of the users of a chunk.
-func (c *hotChunks) fingerprint(blocks []hotBlock, start int, links *linkView) uint64 {
-	if links == nil {
-		return 0
-	}
-	end := start + len(blocks)
-	if known := c.moved[start]; known.links == links && known.end == end {
-		return known.fingerprint
-	}
-	moved := roaring.New()
-	for i := range blocks {
-		for _, user := range blocks[i].input.Users {
-			if links.of(user) != user {
-				moved.Add(user)
-			}
-		}
-	}
-	if c.moved == nil {
-		c.moved = make(map[int]hotMoved)
-	}
-	c.moved[start] = hotMoved{links, end, links.fingerprint(moved)}
-	return c.moved[start].fingerprint
 }
 
 // addHot appends a block; the caller edits the newest view.
@@ -247,7 +83,6 @@ func (s *span) joinTiny() {
 		}
 		s.hotBytes += joined.bytes
 		s.hot = append(slices.Clone(s.hot[:n-tinyFan]), joined)
-		s.chunks = s.chunks.cut(n - tinyFan)
 	}
 }
 
@@ -261,23 +96,6 @@ func sizeClass(rows int) int {
 		class++
 	}
 	return class
-}
-
-// cut returns the chunks of the first blocks only.
-func (c *hotChunks) cut(blocks int) *hotChunks {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := 0
-	for n < len(c.stable) && c.stable[n].end <= blocks {
-		n++
-	}
-	next := &hotChunks{stable: c.stable[:n:n], kept: make(map[hotPlace]hotChunk)}
-	for place, chunk := range c.kept {
-		if chunk.end <= blocks {
-			next.kept[place] = chunk
-		}
-	}
-	return next
 }
 
 // joinBlocks copies the rows of blocks into one.

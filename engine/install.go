@@ -297,10 +297,13 @@ func (c *change) publish() {
 // cutHot takes the first blocks away and returns their bytes.
 func (s *span) cutHot(blocks int) int64 {
 	rest := slices.Clone(s.hot[blocks:])
-	freed := s.hotBytes
+	freed, chunks := s.hotBytes, s.chunks
 	s.hot, s.hotRows, s.hotBytes, s.chunks, s.sealing = nil, 0, 0, nil, 0
 	for _, b := range rest {
 		s.addHot(b)
+	}
+	if chunks != nil && len(s.hot) > 0 && len(s.hot) == len(rest) {
+		s.chunks = chunks.behind(blocks)
 	}
 	return freed - s.hotBytes
 }

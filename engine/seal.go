@@ -252,6 +252,7 @@ func (t *Tenant) holdHot(g sealGroup) (*change, []segment.Input) {
 					return
 				}
 				s.sealing = len(s.hot)
+				s.chunks.seals(s.sealing)
 				last := s.hot[len(s.hot)-1].sequence
 				c.sealed = append(c.sealed, sealedHot{key, len(s.hot), last, s.hotRows, s.hotBytes, s.unreadableFrames()})
 				c.seqMin, c.seqMax = min(c.seqMin, s.hot[0].first), max(c.seqMax, last)
@@ -272,7 +273,10 @@ func (c *change) releaseHot() {
 	c.tenant.update(func(v *view) {
 		for _, hot := range c.sealed {
 			if v.find(hot.span) != nil {
-				v.edit(hot.span, func(s *span) { s.sealing = 0 })
+				v.edit(hot.span, func(s *span) {
+					s.sealing = 0
+					s.chunks.seals(0)
+				})
 			}
 		}
 	})

@@ -99,6 +99,8 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 	links := s.links()
 	var out []*segment.Reader
 	var unlinked []linkedCopy
+	fresh := false
+	defer func() { s.tenant.hotAsked(fresh) }()
 	for _, span := range s.view.spans {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -133,7 +135,9 @@ func (s *Snapshot) Segments(ctx context.Context, r event.TimeRange) ([]*segment.
 			}
 		}
 		if len(span.hot) > 0 && r.Overlaps(span.hotFrom, span.hotTo) {
-			for _, reader := range span.chunks.readers(span.hot, links) {
+			readers, built := span.chunks.readers(span.hot, links)
+			fresh = fresh || built
+			for _, reader := range readers {
 				out = append(out, reader.Without(s.view.hidden))
 			}
 		}

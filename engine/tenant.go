@@ -53,6 +53,7 @@ type Tenant struct {
 	}
 
 	hotBytes atomic.Int64
+	ahead    ahead
 }
 
 // Name returns the tenant's name.

@@ -24,7 +24,7 @@ const (
 	busyTime = 10 * time.Second
 )
 
-// worker is the background work of a DB: one goroutine seals, one merges and drops.
+// worker is the background work of a DB: one goroutine seals, one merges and drops, one puts hot events in order.
 type worker struct {
 	db            *DB
 	stop          context.CancelFunc
@@ -32,6 +32,7 @@ type worker struct {
 	done          sync.WaitGroup
 	wake          chan struct{} // there is something to seal
 	merge         chan struct{} // there is something to merge
+	order         chan struct{} // there is something to put in order
 	failed        atomic.Pointer[failure]
 	lastRetention atomic.Int64
 	lastPurge     atomic.Int64
@@ -39,9 +40,10 @@ type worker struct {
 
 	mu struct {
 		sync.Mutex
-		touched  map[*Tenant]struct{} // sealed since they were last looked at for merging
-		erasing  map[*Tenant]struct{} // with erasures that are not complete
-		failures [2]*failure          // the latest of sealing and of merging; nil: it has succeeded since
+		touched   map[*Tenant]struct{} // sealed since they were last looked at for merging
+		unordered map[*Tenant]struct{} // with hot events to put in order
+		erasing   map[*Tenant]struct{} // with erasures that are not complete
+		failures  [2]*failure          // the latest of sealing and of merging; nil: it has succeeded since
 	}
 }
 
@@ -59,17 +61,18 @@ const (
 
 func startWorker(db *DB) *worker {
 	ctx, stop := context.WithCancel(context.Background())
-	w := &worker{db: db, stop: stop, stopped: ctx.Done(), wake: make(chan struct{}, 1), merge: make(chan struct{}, 1)}
-	w.mu.touched = make(map[*Tenant]struct{})
+	w := &worker{db: db, stop: stop, stopped: ctx.Done(), wake: make(chan struct{}, 1), merge: make(chan struct{}, 1), order: make(chan struct{}, 1)}
+	w.mu.touched, w.mu.unordered = make(map[*Tenant]struct{}), make(map[*Tenant]struct{})
 	for _, t := range db.erasing {
 		w.noteErasure(t)
 	}
 	if db.opt.NoBackground {
 		return w
 	}
-	w.done.Add(2)
+	w.done.Add(3)
 	go w.run(ctx, loopSeal, w.wake, w.sealDue)
 	go w.run(ctx, loopMerge, w.merge, w.mergeDue)
+	go w.runAhead(ctx)
 	return w
 }
 

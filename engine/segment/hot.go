@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"cairn/engine/event"
 
@@ -108,11 +109,55 @@ func (h *hot) countEvents(r *Reader, runs *userRuns, info *Info) {
 	info.Events = infoOfEvents(dict, codes, runs)
 }
 
+// LoadAs puts the columns in order that are in order in another hot reader. r is as used then, and a query of the same
+// kind finds what it needs.
+func (r *Reader) LoadAs(used *Reader) error {
+	if used == r {
+		return nil
+	}
+	r.info()
+	type place struct {
+		name  string
+		field bool
+	}
+	in := func(c *hotColumn) place { return place{c.name, c.ordinal >= ordinalFields} }
+	own := make(map[place]*hotColumn)
+	for _, c := range r.hotColumns() {
+		own[in(c)] = c
+	}
+	for _, from := range used.hotColumns() {
+		c := own[in(from)]
+		if c == nil || !from.loaded.Load() {
+			continue
+		}
+		if err := c.load(); err != nil {
+			return err
+		}
+		if from.posted.Load() && c.dictPart != nil {
+			c.loadPostings()
+		}
+	}
+	return nil
+}
+
+// hotColumns returns the columns of a hot reader.
+func (r *Reader) hotColumns() []*hotColumn {
+	var list []*hotColumn
+	for _, c := range slices.Concat([]*Column{r.event, r.time, r.recv, r.id}, r.fields) {
+		if c != nil {
+			list = append(list, c.data.(*hotColumn))
+		}
+	}
+	return list
+}
+
 // hotColumn is the columnData of a hot segment.
 type hotColumn struct {
 	reader  *Reader
 	name    string
 	ordinal int
+	loaded  atomic.Bool // it was in use
+	posted  atomic.Bool // its postings were
 
 	once     sync.Once
 	err      error
@@ -140,6 +185,7 @@ func (c *hotColumn) load() error {
 		c.vectors = p.vectors(c.reader.blockRows)
 		c.about = p.describe(c.name)
 	})
+	c.loaded.Store(true)
 	return c.err
 }
 
@@ -169,8 +215,13 @@ func (c *hotColumn) postings(code uint32) (*roaring.Bitmap, bool, error) {
 	if err := c.load(); err != nil {
 		return nil, false, err
 	}
-	c.postingsOnce.Do(func() { c.postingSets = rowsByCode(c.vectors, c.reader.blockRows, c.dictPart.Len()) })
+	c.loadPostings()
 	return c.postingSets[code], true, nil
+}
+
+func (c *hotColumn) loadPostings() {
+	c.postingsOnce.Do(func() { c.postingSets = rowsByCode(c.vectors, c.reader.blockRows, c.dictPart.Len()) })
+	c.posted.Store(true)
 }
 
 func (c *hotColumn) counts() ([]int, bool, error) { return nil, false, nil }

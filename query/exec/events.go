@@ -8,7 +8,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"cairn/engine/event"
@@ -192,7 +191,7 @@ func (x *Execution) materialise(ctx context.Context, list []found) ([]row, error
 	parts := make([][]row, max(1, workers))
 	errs := make([]error, len(parts))
 	var next atomic.Int64
-	read := func(worker int) {
+	parallel(len(parts), func(worker int) {
 		for {
 			i := int(next.Add(1)) - 1
 			if i >= len(views) || errs[worker] != nil {
@@ -200,17 +199,7 @@ func (x *Execution) materialise(ctx context.Context, list []found) ([]row, error
 			}
 			parts[worker], errs[worker] = x.readWhole(ctx, parts[worker], views[i], byView[views[i]])
 		}
-	}
-	var wait sync.WaitGroup
-	for worker := 1; worker < workers; worker++ {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			read(worker)
-		}()
-	}
-	read(0)
-	wait.Wait()
+	})
 	for _, err := range errs {
 		if err != nil {
 			return nil, err
@@ -253,21 +242,15 @@ func (x *Execution) wholeRows(ctx context.Context, views []*streamSource, refs [
 	parts := slices.Collect(chunkBy(order, func(a, b int) bool { return refs[a].view() == refs[b].view() }))
 	errs := make([]error, min(x.Workers, len(parts)))
 	var next atomic.Int64
-	var wait sync.WaitGroup
-	for worker := range errs {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			for errs[worker] == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(parts) {
-					return
-				}
-				errs[worker] = x.placeRows(ctx, out, views[refs[parts[i][0]].view()].view, refs, parts[i])
+	parallel(len(errs), func(worker int) {
+		for errs[worker] == nil {
+			i := int(next.Add(1)) - 1
+			if i >= len(parts) {
+				return
 			}
-		}()
-	}
-	wait.Wait()
+			errs[worker] = x.placeRows(ctx, out, views[refs[parts[i][0]].view()].view, refs, parts[i])
+		}
+	})
 	return out, errors.Join(errs...)
 }
 

@@ -302,20 +302,11 @@ func (s *scan) run(ctx context.Context, newConsumer func() (consumer, error)) ([
 		}
 		return tasks[i], true
 	}
-	var wait sync.WaitGroup
-	for _, c := range consumers[1:] {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			if err := s.work(ctx, c, take); err != nil {
-				cancel(err)
-			}
-		}()
-	}
-	if err := s.work(ctx, first, take); err != nil {
-		cancel(err)
-	}
-	wait.Wait()
+	parallel(len(consumers), func(worker int) {
+		if err := s.work(ctx, consumers[worker], take); err != nil {
+			cancel(err)
+		}
+	})
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -3,7 +3,7 @@ package exec
 import (
 	"context"
 	"slices"
-	"sync"
+	"sync/atomic"
 
 	"cairn/query/syntax"
 )
@@ -32,6 +32,22 @@ func (g *gathered) sort(n int) {
 		g.order[at[a]] = int32(i)
 		at[a]++
 	}
+}
+
+// cuts cuts the n actors, once sorted, into up to so many parts of about as many events: the i-th has the actors
+// [cuts[i], cuts[i+1]).
+func (g *gathered) cuts(n, parts int) []int {
+	list := []int{0}
+	for part, actor := 1, 0; actor < n; part++ {
+		want := len(g.times) * part / parts
+		for actor < n && (int(g.starts[actor]) < want || part >= parts) {
+			actor++
+		}
+		if last := list[len(list)-1]; actor > last {
+			list = append(list, actor)
+		}
+	}
+	return list
 }
 
 // handOut hands the actors [from, to) to a worker's consumer.
@@ -151,24 +167,20 @@ func (s *stream) runSorted(ctx context.Context, by []syntax.Expr, newConsumer fu
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var wait sync.WaitGroup
-	from := 0
-	for i, w := range workers {
-		want := len(g.times) * (i + 1) / len(workers)
-		first, to := from, from
-		for to < n && (int(g.starts[to]) < want || i == len(workers)-1) {
-			to++
-		}
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			if err := g.handOut(ctx, w, first, to); err != nil {
-				cancel(err)
+	cuts := g.cuts(n, len(workers)*streamTasks)
+	var next atomic.Int64
+	parallel(len(workers), func(worker int) {
+		for {
+			i := int(next.Add(1))
+			if i >= len(cuts) {
+				return
 			}
-		}()
-		from = to
-	}
-	wait.Wait()
+			if err := g.handOut(ctx, workers[worker], cuts[i-1], cuts[i]); err != nil {
+				cancel(err)
+				return
+			}
+		}
+	})
 	for _, w := range workers {
 		w.close()
 	}

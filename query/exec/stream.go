@@ -241,7 +241,8 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 	taken := make([]atomic.Bool, len(ranges))
 	// A worker goes on from where it began, as neighbouring ranges share blocks, and then takes what others
 	// have left.
-	work := func(w *streamWorker, first int) {
+	parallel(len(list), func(worker int) {
+		w, first := list[worker], worker*len(ranges)/len(list)
 		for i := range ranges {
 			n := (first + i) % len(ranges)
 			if taken[n].Swap(true) {
@@ -255,17 +256,7 @@ func (s *stream) run(ctx context.Context, newConsumer func(w *streamWorker) (str
 				return
 			}
 		}
-	}
-	var wait sync.WaitGroup
-	for i, w := range list[1:] {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			work(w, (i+1)*len(ranges)/len(list))
-		}()
-	}
-	work(list[0], 0)
-	wait.Wait()
+	})
 	for _, w := range list {
 		w.close()
 	}
