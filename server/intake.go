@@ -62,6 +62,17 @@ func takePosted(waiting []*posted) int {
 	return n
 }
 
+// giveWayTime is how long a body that is being scanned stands still while queries run. What counts is that the
+// processor is given up: a query of a millisecond would else wait for those of several bodies.
+const giveWayTime = 20 * time.Microsecond
+
+// giveWay lets queries go first. It is called while long bodies are scanned.
+func (s *Server) giveWay() {
+	if running, _ := s.turns.state(); running > 0 {
+		time.Sleep(giveWayTime)
+	}
+}
+
 // posted is a body of POST /v1/events on its way.
 type posted struct {
 	request     *request

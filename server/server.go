@@ -146,12 +146,12 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		db:      db,
-		opt:     opt,
-		tokens:  tokens,
-		tenants: newTenants(db, opt.Limits),
-		turns:   newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
+		db:     db,
+		opt:    opt,
+		tokens: tokens,
+		turns:  newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
+	s.tenants = newTenants(db, opt.Limits, s.giveWay)
 	s.pressure = db.Pressure
 	s.snapshots = held.New[*engine.Snapshot](held.Options{})
 	s.metrics = newMetrics(s)

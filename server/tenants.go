@@ -27,6 +27,7 @@ type tenantRecord struct {
 type tenants struct {
 	db    *engine.DB
 	base  api.Limits // of a tenant that sets none
+	pace  func()     // called while long bodies are scanned
 	mu    sync.RWMutex
 	byKey map[string]*tenant
 	// settings is held while those of a tenant are changed, or it is made or dropped. It is taken first.
@@ -53,8 +54,8 @@ type tenantState struct {
 	restoring *intake // the same, taking the arrival of an event from the body
 }
 
-func newTenants(db *engine.DB, base api.Limits) *tenants {
-	return &tenants{db: db, base: base, byKey: make(map[string]*tenant)}
+func newTenants(db *engine.DB, base api.Limits, pace func()) *tenants {
+	return &tenants{db: db, base: base, pace: pace, byKey: make(map[string]*tenant)}
 }
 
 // get returns the tenant of that name, whether or not it is stored yet.
@@ -99,6 +100,7 @@ func (ts *tenants) newState(own api.Limits, suspended bool) (*tenantState, error
 	state := &tenantState{limits: over(ts.base, own), own: own, suspended: suspended}
 	var err error
 	opt := scanLimits(&state.limits)
+	opt.Pace = ts.pace
 	if state.intake, err = newIntake(opt); err != nil {
 		return nil, err
 	}

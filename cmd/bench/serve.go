@@ -32,6 +32,7 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		}
 		defer finish()
 	}
+	server.AddProcessor()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	db, err := engine.Open(c.Data, engine.Options{Logger: log})
 	if err != nil {

@@ -251,9 +251,7 @@ func (s *Scanner) quoted(p int) (text []byte, next int) {
 
 // row makes an event of the record in data[p:end], whose cells have been split.
 func (s *Scanner) row(p, end int) {
-	s.event++
-	s.has, s.fields, s.dots = 0, 0, s.dots[:0]
-	s.builder.Begin(0)
+	s.beginEvent()
 	if s.cellsFit(p, end) && s.complete(p) {
 		if s.opt.KeepPositions {
 			s.out.positions = append(s.out.positions, position{line: s.line(p), offset: int64(p)})

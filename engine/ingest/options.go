@@ -51,6 +51,9 @@ type Options struct {
 	// NullValues are the texts of unquoted CSV cells that count as empty, such as "?" or "NaN".
 	NullValues []string
 
+	// Pace, if set, is called again and again between events, for whoever wants a long body to let others go first.
+	Pace func()
+
 	// KeepRaw copies the bytes of rejected events into Reject.Raw.
 	KeepRaw bool
 	// KeepPositions records where each accepted row came from, for Result.Position.

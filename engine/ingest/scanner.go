@@ -315,13 +315,23 @@ func (s *Scanner) elements(p int, first, more bool) error {
 	}
 }
 
+// paceEvents is how many events are read between two calls of Options.Pace: some 50 µs of work.
+const paceEvents = 64
+
+// beginEvent turns to the next event.
+func (s *Scanner) beginEvent() {
+	if s.event++; s.event%paceEvents == 0 && s.opt.Pace != nil {
+		s.opt.Pace()
+	}
+	s.has, s.fields, s.dots = 0, 0, s.dots[:0]
+	s.builder.Begin(0)
+}
+
 // one reads the event at p and returns the position after it, or -1 with s.fail set and nothing left
 // in the builder. An event that stands on a line must be alone there. s.resume is then the end of a
 // rejected event, if it has one: bad JSON is worse than any other reason.
 func (s *Scanner) one(p int, line bool) int {
-	s.event++
-	s.has, s.fields, s.dots = 0, 0, s.dots[:0]
-	s.builder.Begin(0)
+	s.beginEvent()
 	end := -1
 	if s.at(p) == '{' {
 		end = s.object(s.root, p+1, 1)
