@@ -16,8 +16,17 @@ import (
 // order together in every way, and reads the newest snapshot and old ones in turn: each has the events
 // that it had when it was taken.
 func TestHotReadersOfOldAndNewSnapshots(t *testing.T) {
+	t.Run("by queries alone", func(t *testing.T) {
+		testHotReaders(t, engine.Options{NoBackground: true, HotBytes: 1 << 30})
+	})
+	t.Run("ahead of them", func(t *testing.T) { testHotReaders(t, engine.Options{HotBytes: 1 << 30}) })
+	t.Run("beside sealing", func(t *testing.T) { testHotReaders(t, engine.Options{HotBytes: 1 << 20}) })
+}
+
+func testHotReaders(t *testing.T, opt engine.Options) {
 	rnd := rand.New(rand.NewPCG(3, 4))
-	db, err := engine.Open("data", engine.Options{FS: vfs.NewMem(), NoBackground: true, HotBytes: 1 << 30})
+	opt.FS = vfs.NewMem()
+	db, err := engine.Open("data", opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +74,7 @@ func TestHotReadersOfOldAndNewSnapshots(t *testing.T) {
 			}
 		}
 	}
-	for range 400 {
+	for range 160 {
 		size := []int{1, 5, 40, 300, 700, 3000}[rnd.IntN(6)]
 		events := make([]event.Event, size)
 		for i := range events {
