@@ -45,7 +45,9 @@ func parallel(n int, work func(worker int)) {
 			panic(p)
 		}
 	}()
-	work(0)
+	if n > 0 {
+		work(0)
+	}
 }
 
 // workerPanic is what a worker has panicked with, and where.

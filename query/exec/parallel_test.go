@@ -12,6 +12,7 @@ import (
 // What workers share is done when parallel returns, once.
 func TestParallelDoesAllWork(t *testing.T) {
 	const pieces = 1000
+	parallel(0, func(int) { t.Error("nobody works") })
 	for n := 1; n < 9; n++ {
 		var next atomic.Int64
 		var done [pieces]atomic.Int32
