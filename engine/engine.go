@@ -59,7 +59,7 @@ type DB struct {
 	erasing []*Tenant
 
 	sequence     atomic.Uint64 // of the newest frame
-	committed    atomic.Int64  // time of the latest commit by the machine\'s clock, Unix nanoseconds
+	committed    atomic.Int64  // time of the latest commit by the machine's clock, Unix nanoseconds
 	linkedCopies atomic.Uint64 // made so far, of rows of linked users
 	worker       *worker
 	counters     counters
