@@ -91,7 +91,7 @@ func (t *Tenant) commitAppends(appends []*pending) {
 // commitMu.
 func (t *Tenant) commitGroup(appends []*pending) error {
 	if t.isDropped() {
-		return fmt.Errorf("engine: tenant %q was dropped", t.name)
+		return errDropped(t.name)
 	}
 	now := t.db.arrival()
 	settings := t.settings.Load()

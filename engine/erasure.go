@@ -109,7 +109,7 @@ func (t *Tenant) Erase(ctx context.Context, opt EraseOptions) (*Erasure, error) 
 	t.commitMu.Lock()
 	defer t.commitMu.Unlock()
 	if t.isDropped() {
-		return nil, fmt.Errorf("engine: tenant %q was dropped", t.name)
+		return nil, errDropped(t.name)
 	}
 	if opt.Linked { // there may be more by now
 		var err error

@@ -36,10 +36,15 @@ var (
 	// ErrTenantName is returned for a tenant name that is empty, too long or has control characters.
 	ErrTenantName = errors.New("engine: bad tenant name")
 
+	// ErrDropped is returned by a Tenant that was dropped meanwhile; one of the same name may be asked for again.
+	ErrDropped = errors.New("engine: the tenant was dropped")
+
 	// ErrBatchTooLarge is returned for a batch of more rows than a frame may have, or of more than
 	// BatchBytesMax bytes.
 	ErrBatchTooLarge = errors.New("engine: batch too large")
 )
+
+func errDropped(name string) error { return fmt.Errorf("%w: %q", ErrDropped, name) }
 
 // CorruptionError says which key holds bytes that are not as they were written.
 // errors.Is(err, ErrCorrupt) holds.

@@ -146,7 +146,7 @@ func (t *Tenant) Configure(s Settings) error {
 	t.commitMu.Lock() // no append may use a day that the change moves
 	defer t.commitMu.Unlock()
 	if t.isDropped() {
-		return fmt.Errorf("engine: tenant %q was dropped", t.name)
+		return errDropped(t.name)
 	}
 	old := t.settings.Load()
 	dataEnd := int64(math.MinInt64)

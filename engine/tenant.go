@@ -123,7 +123,7 @@ func (t *Tenant) create() error {
 		return nil
 	}
 	if t.db.mu.tenants[t.name] != t {
-		return fmt.Errorf("engine: tenant %q was dropped: ask for it again", t.name)
+		return errDropped(t.name)
 	}
 	record := t.settings.Load().record
 	record.ID = t.db.mu.nextTenant

@@ -93,6 +93,8 @@ func (s *Server) coded(err error) *api.Error {
 		return &api.Error{Code: api.CodeBadParameter, Message: err.Error()}
 	case errors.Is(err, access.ErrExists):
 		return &api.Error{Code: api.CodeExists, Message: err.Error()}
+	case errors.Is(err, engine.ErrDropped):
+		return &api.Error{Code: api.CodeNotFound, Message: "the tenant was dropped while the request was on its way"}
 	case errors.Is(err, engine.ErrTenantName):
 		return &api.Error{Code: api.CodeBadParameter, Message: err.Error()}
 	case errors.Is(err, engine.ErrCorrupt):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"cairn/server/access"
 	"cairn/server/api"
@@ -78,11 +79,16 @@ func TestEveryLimit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			owner, err := w.Server.tenants.get("a")
-			if err != nil || owner.limits().Queries != 1 {
-				t.Fatal(err, owner.limits().Queries)
+			wait := w.turns.wait
+			w.turns.wait = 20 * time.Millisecond
+			ask := func(tenant string) call {
+				return call{method: post, path: "/v1/query", token: w.tokens[tenant][access.All], body: "* | stats count()"}
 			}
+			w.want(t, ask("a"), 429, api.CodeQueriesRunning)
+			w.want(t, ask("b"), 200, "")
 			done()
+			w.want(t, ask("a"), 200, "")
+			w.turns.wait = wait
 		case "bulk_body_bytes": // of paths that protocols have with a limit of their own
 			owner, err := w.Server.tenants.get("a")
 			if err != nil {
@@ -104,8 +110,16 @@ func TestEveryLimit(t *testing.T) {
 			if err != nil || queryTimeout(owner.limits()).Milliseconds() != 1 {
 				t.Fatal(err, queryTimeout(owner.limits()))
 			}
-			slow := call{method: post, path: "/v1/query?timeout=1ns", token: w.tokens["a"][access.All], body: "* | stats count() by key"}
+			var body strings.Builder
+			for i := range 20_000 {
+				fmt.Fprintf(&body, `{"event":"e","user":"v%d","key":"k%d"}`+"\n", i%5000, i)
+			}
+			w.want(t, call{method: post, path: "/v1/events", token: w.tokens["b"][access.All], body: body.String()}, 200, "")
+			w.want(t, call{method: patch, path: "/v1/tenants/b", token: w.operator, admin: true, body: `{"limits":{"query_milliseconds":1}}`}, 200, "")
+			slow := call{method: post, path: "/v1/query", token: w.tokens["b"][access.All], body: "* | funnel e -> e -> e by key"}
 			w.want(t, slow, 504, api.CodeQueryTimeout)
+			w.want(t, call{method: patch, path: "/v1/tenants/b", token: w.operator, admin: true, body: `{"limits":{"query_milliseconds":null}}`}, 200, "")
+			w.want(t, slow, 200, "")
 		default:
 			w.tryLimit(t, l.name, try)
 		}
