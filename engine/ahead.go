@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -68,6 +69,11 @@ func (w *worker) runAhead(ctx context.Context) {
 
 // prepareHot puts the hot events of a tenant in order. What fails here fails again in the query that is told.
 func (t *Tenant) prepareHot(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.db.opt.Logger.Error("panic while events were put in order", "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
 	s := t.Snapshot()
 	defer s.Close()
 	if s.linksRead() != nil {

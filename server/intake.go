@@ -62,12 +62,20 @@ func takePosted(waiting []*posted) int {
 	return n
 }
 
-// giveWayTime is how long a body that is being scanned stands still while queries run. What counts is that the
-// processor is given up: a query of a millisecond would else wait for those of several bodies.
-const giveWayTime = 20 * time.Microsecond
+const (
+	// giveWayTime is how long a body that is being scanned stands still while queries run. What counts is that the
+	// processor is given up, for as short as the scheduler can: a query of a millisecond would else wait for those
+	// of several bodies.
+	giveWayTime = 20 * time.Microsecond
+	// giveWayFor is for how long after its start a query is given way: it may be one whose client reads slowly.
+	giveWayFor = time.Second
+)
 
 // giveWay lets queries go first. It is called while long bodies are scanned.
 func (s *Server) giveWay() {
+	if time.Now().UnixNano()-s.asked.Load() > int64(giveWayFor) {
+		return
+	}
 	if running, _ := s.turns.state(); running > 0 {
 		time.Sleep(giveWayTime)
 	}

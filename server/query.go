@@ -108,6 +108,7 @@ func (r *request) begin(request *api.QueryRequest) (*question, error) {
 	}
 	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
 	q.started = time.Now()
+	r.s.asked.Store(q.started.UnixNano())
 	if q.use, err = r.s.snapshotOf(t, request.Snapshot); err != nil {
 		q.release()
 		return nil, err

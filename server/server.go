@@ -115,6 +115,7 @@ type Server struct {
 	admin    *fasthttp.Server
 	inFlight budget
 	turns    *turns
+	asked    atomic.Int64 // when the latest query began, Unix nanoseconds
 	queries  queries
 	// snapshots are kept for a while, to be asked again.
 	snapshots *held.Snapshots[*engine.Snapshot]

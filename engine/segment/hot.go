@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -169,8 +170,11 @@ type hotColumn struct {
 	postingSets  []*roaring.Bitmap
 }
 
+var errHalfLoaded = errors.New("segment: putting a column in order has failed before")
+
 func (c *hotColumn) load() error {
 	c.once.Do(func() {
+		c.err = errHalfLoaded // if what follows panics, nobody shall read half a column
 		h := c.reader.hot
 		t := newTarget(c.reader.rows)
 		p, err := materialise(t, h.shares(c.ordinal, c.name, h.place))
@@ -184,6 +188,7 @@ func (c *hotColumn) load() error {
 		c.dictPart = p.dict
 		c.vectors = p.vectors(c.reader.blockRows)
 		c.about = p.describe(c.name)
+		c.err = nil
 	})
 	c.loaded.Store(true)
 	return c.err
