@@ -3,7 +3,6 @@ package engine
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -30,18 +29,16 @@ const (
 // by every query. Blocks that may still be joined are the tail. While queries keep coming, most of this is done
 // before they do: see prepare.
 type hotChunks struct {
-	// sealing is the number of blocks on their way into a segment. It is not under mu, which is held for as long as
-	// putting events in order takes.
-	sealing atomic.Int64
 	// preparing is held during prepare; taken before mu.
 	preparing sync.Mutex
 
 	mu       sync.Mutex
 	prepared bool       // somebody calls prepare: queries leave joining large chunks to him
 	stable   []hotRange // one behind the other, from the first block on
-	// No chunk grows across joining, the end of what prepare is joining, or sealing; 0: there is nothing of the kind.
-	joining int
-	kept    map[hotPlace]hotChunk
+	// No chunk grows across sealing, the number of blocks on their way into a segment, or over joining, the end of
+	// what prepare is joining; 0: there is nothing of the kind.
+	sealing, joining int
+	kept             map[hotPlace]hotChunk
 	// moved are the fingerprints of what links made of the users, by the first block of a chunk.
 	moved map[int]hotMoved
 }
@@ -98,14 +95,13 @@ func (c *hotChunks) ranges(blocks []hotBlock) []hotRange {
 	for stable > 0 && blocks[stable-1].rows < tinyRows {
 		stable--
 	}
-	sealing := int(c.sealing.Load())
 	most := hotChunkRows
 	if c.prepared {
 		most = freshRows
 	}
 	for start := endOf(ranges); start < stable; start = endOf(ranges) {
 		next := hotRange{start: start, end: start}
-		for next.end < stable && next.rows < hotChunkRows && (next.end != sealing || next.end == start) {
+		for next.end < stable && next.rows < hotChunkRows && (next.end != c.sealing || next.end == start) {
 			next.rows += blocks[next.end].rows
 			next.end++
 		}
@@ -132,7 +128,7 @@ func (c *hotChunks) joinable(ranges []hotRange, next hotRange, most int) int {
 	n := len(ranges)
 	for ; n > 0; n-- {
 		before := ranges[n-1]
-		if before.rows >= chunkGrowth*next.rows || before.rows+next.rows > most || before.end == int(c.sealing.Load()) || before.end == c.joining {
+		if before.rows >= chunkGrowth*next.rows || before.rows+next.rows > most || before.end == c.sealing || before.end == c.joining {
 			break
 		}
 		next.rows += before.rows
@@ -164,9 +160,7 @@ func (c *hotChunks) reader(blocks []hotBlock, start int, links *linkView) (r *se
 		return kept.reader, true
 	}
 	chunk := hotChunk{newHotReader(blocks, links, fingerprint != 0), sequence, fingerprint}
-	// What only an old snapshot or the tail has does not take the place of a chunk that all newer ones have.
-	at := slices.IndexFunc(c.stable, func(r hotRange) bool { return r.start == start })
-	if at < 0 && sequence >= kept.sequence || at >= 0 && c.stable[at].end == start+len(blocks) {
+	if sequence >= kept.sequence {
 		c.keep(place, chunk)
 	}
 	return chunk.reader, false
@@ -282,14 +276,15 @@ func (c *hotChunks) join(blocks []hotBlock, links *linkView) (bool, error) {
 }
 
 // seals notes that the first blocks are on their way into a segment.
-func (c *hotChunks) seals(blocks int) { c.sealing.Store(int64(blocks)) }
+func (c *hotChunks) seals(blocks int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sealing = blocks
+}
 
-// behind returns the chunks of what follows the first blocks. It does not wait: appends would wait with it. While
-// somebody puts events in order it returns none.
+// behind returns the chunks of what follows the first blocks.
 func (c *hotChunks) behind(blocks int) *hotChunks {
-	if !c.mu.TryLock() {
-		return &hotChunks{}
-	}
+	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := &hotChunks{prepared: c.prepared}
 	for _, r := range c.stable {

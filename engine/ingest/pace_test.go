@@ -26,7 +26,7 @@ func TestScannersLetOthersGoFirst(t *testing.T) {
 		if err != nil || result.Batch.Rows != 5000 {
 			t.Fatalf("%v: %v, %v", test.format, result, err)
 		}
-		if calls < 5 || calls > 50 {
+		if calls < 50 || calls > 100 {
 			t.Errorf("format %v: %d calls for five thousand events", test.format, calls)
 		}
 	}

@@ -315,8 +315,8 @@ func (s *Scanner) elements(p int, first, more bool) error {
 	}
 }
 
-// paceEvents is how many events are read between two calls of Options.Pace: some 400 µs of work.
-const paceEvents = 512
+// paceEvents is how many events are read between two calls of Options.Pace: some 50 µs of work.
+const paceEvents = 64
 
 // beginEvent turns to the next event.
 func (s *Scanner) beginEvent() {
