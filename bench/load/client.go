@@ -13,14 +13,8 @@ import (
 // client is one connection that has one request on its way at a time. It is HTTP/1.1 as our server
 // writes it and no more: a general client would cost more than the server.
 type client struct {
-	conn   net.Conn
-	buffer []byte // the answer
-}
-
-// answer is what came back. The body is valid until the next request of the client.
-type answer struct {
-	status int
-	body   []byte
+	conn net.Conn
+	in   incoming
 }
 
 func dial(address string) (*client, error) {
@@ -28,43 +22,79 @@ func dial(address string) (*client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &client{conn: conn, buffer: make([]byte, 4<<10)}, nil
+	return &client{conn: conn}, nil
 }
 
-// send writes a request and reads its answer.
+// send writes a request and reads its answer, which is valid until the next one.
 func (c *client) send(request []byte) (answer, error) {
 	if _, err := c.conn.Write(request); err != nil {
 		return answer{}, err
 	}
-	n, head, size := 0, -1, 0
-	var a answer
-	for head < 0 || n < head+size {
-		if n == len(c.buffer) {
-			c.buffer = append(c.buffer, make([]byte, max(n, head+size-n))...)
-		}
-		more, err := c.conn.Read(c.buffer[n:])
+	c.in.begin()
+	for {
+		n, err := c.conn.Read(c.in.room())
 		if err != nil {
 			return answer{}, fmt.Errorf("read the answer: %w", err)
 		}
-		n += more
-		if head >= 0 {
-			continue
-		}
-		end := bytes.Index(c.buffer[:n], []byte("\r\n\r\n"))
-		if end < 0 {
-			continue
-		}
-		head = end + 4
-		if a.status, size, err = parseHead(c.buffer[:end+2]); err != nil {
-			return answer{}, err
+		if complete, err := c.in.came(n); err != nil || complete {
+			return c.in.answer(), err
 		}
 	}
-	if n > head+size {
-		return answer{}, fmt.Errorf("%d bytes after the answer", n-head-size)
-	}
-	a.body = c.buffer[head:n]
-	return a, nil
 }
+
+// incoming is an answer that comes in, in pieces of any size. Its zero value is ready for begin.
+type incoming struct {
+	buffer []byte
+	n      int // bytes that have come
+	head   int // where the body begins; 0: the head is not complete
+	status int
+	size   int // of the body
+}
+
+const answerBytes = 4 << 10 // how long most answers are at most
+
+// begin forgets the last answer.
+func (in *incoming) begin() {
+	if in.buffer == nil {
+		in.buffer = make([]byte, answerBytes)
+	}
+	in.n, in.head = 0, 0
+}
+
+// room is where the next bytes go.
+func (in *incoming) room() []byte {
+	if in.n == len(in.buffer) {
+		in.buffer = append(in.buffer, make([]byte, max(in.n, in.head+in.size-in.n))...)
+	}
+	return in.buffer[in.n:]
+}
+
+// came takes note of bytes that were put into room, and tells whether the answer is complete.
+func (in *incoming) came(n int) (complete bool, err error) {
+	in.n += n
+	if in.head == 0 {
+		end := bytes.Index(in.buffer[:in.n], []byte("\r\n\r\n"))
+		if end < 0 {
+			return false, nil
+		}
+		in.head = end + 4
+		if in.status, in.size, err = parseHead(in.buffer[:end+2]); err != nil {
+			return false, err
+		}
+	}
+	if in.n > in.head+in.size {
+		return false, fmt.Errorf("%d bytes after the answer", in.n-in.head-in.size)
+	}
+	return in.n == in.head+in.size, nil
+}
+
+// answer is what came back. The body is valid until the next request on its connection.
+type answer struct {
+	status int
+	body   []byte
+}
+
+func (in *incoming) answer() answer { return answer{in.status, in.buffer[in.head:in.n]} }
 
 // parseHead reads the status and the length of the body.
 func parseHead(head []byte) (status, size int, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -50,132 +52,166 @@ func (r *request) withBatchID(buffer []byte, id int) []byte {
 	return append(buffer, r.body...)
 }
 
-const (
-	latencyMax    = time.Minute // longer ones count as this long
-	latencyDigits = 3
-)
-
 // batchID gives every request of this process another number.
 var batchID atomic.Int64
 
 // drive sends requests on all connections for so many seconds: rate a second by the clock or, if rate
 // is 0, as fast as answers come. It ends with an error if an answer is not what it should be.
 func (o *Options) drive(ctx context.Context, p *process, requests []request, rate, seconds float64) (Phase, error) {
-	clients := make([]*client, o.Connections)
+	return o.driveBy(ctx, (*driver).send, p, requests, rate, seconds)
+}
+
+// driveBy is drive with a way to send.
+func (o *Options) driveBy(ctx context.Context, send sending, p *process, requests []request, rate, seconds float64) (Phase, error) {
+	conns := make([]net.Conn, o.Connections)
 	defer func() {
-		for _, c := range clients {
+		for _, c := range conns {
 			if c != nil {
-				_ = c.conn.Close()
+				_ = c.Close() // or it is closed already
 			}
 		}
 	}()
-	for i := range clients {
+	for i := range conns {
 		var err error
-		if clients[i], err = dial(p.address); err != nil {
+		if conns[i], err = net.Dial("tcp", p.address); err != nil {
 			return Phase{}, err
 		}
 	}
-	d := &driver{requests: requests, rate: rate, seconds: seconds, ids: o.IDs, total: int64(rate * seconds)}
+	d := &driver{requests: requests, rate: rate, ids: o.IDs, total: math.MaxInt64}
 	server, own := p.usage(), ownUsage()
 	d.start = time.Now()
-	// What cannot be held is not waited for.
 	d.end = d.start.Add(time.Duration(seconds * float64(time.Second)))
 	if rate > 0 {
+		d.total = int64(rate * seconds)
+		// What cannot be held is not waited for.
 		d.end = d.start.Add(time.Duration(1.5 * seconds * float64(time.Second)))
 	}
-	senders := make([]sender, len(clients))
-	var wait sync.WaitGroup
-	for i := range senders {
-		s := &senders[i]
-		s.client, s.driver = clients[i], d
-		s.latency = hdrhistogram.New(1, latencyMax.Microseconds(), latencyDigits)
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			if s.err = s.run(ctx); s.err != nil {
-				d.stopped.Store(true)
-			}
-		}()
+	t, err := send(d, ctx, conns)
+	if err := errors.Join(ctx.Err(), err); err != nil {
+		return Phase{}, err
 	}
-	wait.Wait()
-	phase := Phase{Rate: rate, Seconds: time.Since(d.start).Seconds()}
+	phase := Phase{Rate: rate, Seconds: time.Since(d.start).Seconds(), Requests: t.sent, Events: t.events, Shed: t.shed}
 	used, ownUsed := p.usage().since(server), ownUsage().since(own)
 	phase.ServerCPU, phase.ClientCPU, phase.DiskBytes = used.cpu.Seconds(), ownUsed.cpu.Seconds(), used.disk
-	latency := senders[0].latency
-	err := ctx.Err()
-	for i := range senders {
-		s := &senders[i]
-		phase.Requests, phase.Events, phase.Shed = phase.Requests+s.sent, phase.Events+s.events, phase.Shed+s.shed
-		err = errors.Join(err, s.err)
-		if i > 0 {
-			latency.Merge(s.latency)
-		}
-	}
-	at := func(q float64) float64 { return float64(latency.ValueAtQuantile(q)) / 1e6 }
-	phase.P50, phase.P99, phase.P999, phase.Max = at(50), at(99), at(99.9), float64(latency.Max())/1e6
+	at := func(q float64) float64 { return float64(t.latency.ValueAtQuantile(q)) / 1e6 }
+	phase.P50, phase.P99, phase.P999, phase.Max = at(50), at(99), at(99.9), float64(t.latency.Max())/1e6
 	phase.Held = rate > 0 && phase.Shed == 0 && int64(phase.Requests) == d.total && phase.Seconds <= seconds+max(0.02*seconds, 0.1)
-	return phase, err
+	return phase, nil
 }
 
-// driver is what the senders of a phase share.
+// driver says what is sent when.
 type driver struct {
 	requests []request
-	rate     float64
-	seconds  float64
+	rate     float64 // 0: when the answer to the last has come
 	ids      bool
-	total    int64 // requests of an open loop
+	total    int64 // requests
 	start    time.Time
-	end      time.Time
+	end      time.Time // nothing is sent from then on
 	next     atomic.Int64
-	stopped  atomic.Bool
 }
 
-// sender has one connection.
-type sender struct {
-	*client
-	*driver
-	latency            *hdrhistogram.Histogram
-	buffer             []byte
+// sending sends a driver's requests on connections, each of which has one on its way at a time. It has taken the
+// answers to all that it has sent when it returns without error.
+type sending func(d *driver, ctx context.Context, conns []net.Conn) (*tally, error)
+
+// take returns the number of the next request, and when it is due; ok is false if there are no more.
+func (d *driver) take(now time.Time) (n int64, due time.Time, ok bool) {
+	n = d.next.Add(1) - 1
+	if d.rate == 0 {
+		return n, now, now.Before(d.end)
+	}
+	return n, d.start.Add(time.Duration(float64(n) / d.rate * float64(time.Second))), n < d.total && now.Before(d.end)
+}
+
+// request returns a request by its number and the bytes to send, for which buffer's memory may be used.
+func (d *driver) request(n int64, buffer *[]byte) (r *request, wire []byte) {
+	r = &d.requests[n%int64(len(d.requests))]
+	if !d.ids {
+		return r, r.wire
+	}
+	*buffer = r.withBatchID(*buffer, int(batchID.Add(1)))
+	return r, *buffer
+}
+
+// tally is what became of requests.
+type tally struct {
+	latency            *hdrhistogram.Histogram // in µs
 	sent, events, shed int
-	err                error
 }
 
-func (s *sender) run(ctx context.Context) error {
-	for !s.stopped.Load() && ctx.Err() == nil {
-		n := s.next.Add(1) - 1
-		due := time.Now()
-		if s.rate > 0 {
-			if n >= s.total {
-				return nil
+const (
+	latencyMax    = time.Minute // longer ones count as this long
+	latencyDigits = 3
+)
+
+func newTally() *tally {
+	return &tally{latency: hdrhistogram.New(1, latencyMax.Microseconds(), latencyDigits)}
+}
+
+// add counts the answer to a request of so many events.
+func (t *tally) add(a answer, events int, latency time.Duration) error {
+	if err := t.latency.RecordValue(min(latency, latencyMax).Microseconds()); err != nil {
+		return err
+	}
+	t.sent++
+	shed, err := a.stored(events)
+	switch {
+	case err != nil:
+		return err
+	case shed:
+		t.shed++
+	default:
+		t.events += events
+	}
+	return nil
+}
+
+// merge adds what another has counted.
+func (t *tally) merge(other *tally) {
+	t.latency.Merge(other.latency)
+	t.sent, t.events, t.shed = t.sent+other.sent, t.events+other.events, t.shed+other.shed
+}
+
+// sendByGoroutines has a goroutine for every connection. It runs everywhere.
+func (d *driver) sendByGoroutines(ctx context.Context, conns []net.Conn) (*tally, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	tallies := make([]*tally, len(conns))
+	var wait sync.WaitGroup
+	for i, conn := range conns {
+		tallies[i] = newTally()
+		wait.Go(func() {
+			if err := d.converse(ctx, &client{conn: conn}, tallies[i]); err != nil {
+				stop(err)
 			}
-			due = s.start.Add(time.Duration(float64(n) / s.rate * float64(time.Second)))
-			time.Sleep(time.Until(due))
-		}
-		if !time.Now().Before(s.end) {
+		})
+	}
+	wait.Wait()
+	for _, t := range tallies[1:] {
+		tallies[0].merge(t)
+	}
+	return tallies[0], context.Cause(ctx)
+}
+
+// converse sends what is due on one connection.
+func (d *driver) converse(ctx context.Context, c *client, t *tally) error {
+	var buffer []byte
+	for ctx.Err() == nil {
+		n, due, ok := d.take(time.Now())
+		if !ok {
 			return nil
 		}
-		r := &s.requests[n%int64(len(s.requests))]
-		wire := r.wire
-		if s.ids {
-			s.buffer = r.withBatchID(s.buffer, int(batchID.Add(1)))
-			wire = s.buffer
+		time.Sleep(time.Until(due))
+		if !time.Now().Before(d.end) {
+			return nil
 		}
-		a, err := s.send(wire)
+		r, wire := d.request(n, &buffer)
+		a, err := c.send(wire)
 		if err != nil {
 			return err
 		}
-		if err := s.latency.RecordValue(min(time.Since(due), latencyMax).Microseconds()); err != nil {
+		if err := t.add(a, r.events, time.Since(due)); err != nil {
 			return err
-		}
-		s.sent++
-		shed, err := a.stored(r.events)
-		switch {
-		case err != nil:
-			return err
-		case shed:
-			s.shed++
-		default:
-			s.events += r.events
 		}
 	}
 	return nil

@@ -125,7 +125,7 @@ func TestAnswersInPieces(t *testing.T) {
 			_, _ = theirs.Write([]byte(piece))
 		}
 	}()
-	c := &client{conn: ours, buffer: make([]byte, 16)}
+	c := &client{conn: ours, in: incoming{buffer: make([]byte, 16)}}
 	a, err := c.send([]byte("GET"))
 	if err != nil || a.status != 200 || string(a.body) != body {
 		t.Errorf("%d, %d bytes, %v", a.status, len(a.body), err)

@@ -1,0 +1,227 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// send sends from one thread that asks the kernel which connections have an answer. A goroutine for every
+// connection takes a half more of the processor, which is the server's here: its thread is put to sleep and woken
+// for most answers, and each answer is asked for twice.
+func (d *driver) send(ctx context.Context, conns []net.Conn) (t *tally, err error) {
+	p := &poller{driver: d, tally: newTally()}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := p.open(conns); err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return p.tally, p.run(ctx)
+}
+
+// poller is the thread's state.
+type poller struct {
+	*driver
+	*tally
+	epoll, timer int // descriptors; 0: not open yet
+	conns        []polled
+	idle         []*polled
+	busy         int // connections that are not idle
+	buffer       []byte
+}
+
+// polled is one connection.
+type polled struct {
+	file     *os.File
+	fd       int
+	index    int32
+	in       incoming
+	answered bool
+	unsent   []byte // of the request
+	own      []byte // memory for what could not be sent at once of a request that is in the poller's buffer
+	events   int    // of the request
+	due      time.Time
+}
+
+// beat is how often the thread looks at the clock, at least: a request is sent that much late at most. More often
+// would cost more than the requests do.
+const beat = 250 * time.Microsecond
+
+// timerIndex stands for the timer where connections have their index.
+const timerIndex = -1
+
+// patience is how long the thread waits before it looks whether it has been called off.
+const patience = 50 * time.Millisecond
+
+// open takes the connections out of the runtime's hands: it would be woken for every answer too.
+func (p *poller) open(conns []net.Conn) (err error) {
+	if p.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return os.NewSyscallError("timerfd_create", err)
+	}
+	if err := p.control(unix.EPOLL_CTL_ADD, p.timer, timerIndex, unix.EPOLLIN); err != nil {
+		return err
+	}
+	if p.rate > 0 {
+		every := unix.NsecToTimespec(beat.Nanoseconds())
+		if err := unix.TimerfdSettime(p.timer, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
+			return os.NewSyscallError("timerfd_settime", err)
+		}
+	}
+	p.conns = make([]polled, len(conns))
+	for i, conn := range conns {
+		c := &p.conns[i]
+		c.index = int32(i)
+		if c.file, err = conn.(*net.TCPConn).File(); err != nil {
+			return err
+		}
+		if err := conn.Close(); err != nil {
+			return err
+		}
+		c.fd = int(c.file.Fd())
+		if err := unix.SetNonblock(c.fd, true); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
+		if err := p.control(unix.EPOLL_CTL_ADD, c.fd, c.index, unix.EPOLLIN); err != nil {
+			return err
+		}
+		p.idle = append(p.idle, c)
+	}
+	return nil
+}
+
+func (p *poller) close() error {
+	var err error
+	for i := range p.conns {
+		if file := p.conns[i].file; file != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}
+	for _, fd := range []int{p.timer, p.epoll} {
+		if fd > 0 {
+			err = errors.Join(err, unix.Close(fd))
+		}
+	}
+	return err
+}
+
+func (p *poller) control(op, fd int, index int32, events uint32) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: index}))
+}
+
+// run sends what is due on connections that are idle, and takes answers, until all are there.
+func (p *poller) run(ctx context.Context) error {
+	ready := make([]unix.EpollEvent, len(p.conns)+1)
+	n, due, more := p.take(time.Now())
+	for more || p.busy > 0 {
+		now := time.Now()
+		more = more && ctx.Err() == nil && now.Before(p.end)
+		for more && len(p.idle) > 0 && !due.After(now) {
+			c := p.idle[len(p.idle)-1]
+			p.idle = p.idle[:len(p.idle)-1]
+			if err := p.start(c, n, due); err != nil {
+				return err
+			}
+			n, due, more = p.take(now)
+		}
+		if !more && p.busy == 0 {
+			return nil
+		}
+		k, err := unix.EpollWait(p.epoll, ready, int(patience.Milliseconds()))
+		if err != nil && err != unix.EINTR {
+			return os.NewSyscallError("epoll_wait", err)
+		}
+		for i := range max(k, 0) {
+			if err := p.serve(&ready[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// start sends a request.
+func (p *poller) start(c *polled, n int64, due time.Time) error {
+	r, wire := p.request(n, &p.buffer)
+	c.unsent, c.events, c.due, c.answered = wire, r.events, due, false
+	c.in.begin()
+	p.busy++
+	if err := p.write(c); err != nil || len(c.unsent) == 0 {
+		return err
+	}
+	if p.ids { // the next request is put into the same buffer
+		c.own = append(c.own[:0], c.unsent...)
+		c.unsent = c.own
+	}
+	return p.control(unix.EPOLL_CTL_MOD, c.fd, c.index, unix.EPOLLIN|unix.EPOLLOUT)
+}
+
+// write sends what the connection takes.
+func (p *poller) write(c *polled) error {
+	n, err := unix.Write(c.fd, c.unsent)
+	switch err {
+	case nil:
+		c.unsent = c.unsent[n:]
+	case unix.EAGAIN, unix.EINTR:
+	default:
+		return os.NewSyscallError("write", err)
+	}
+	return nil
+}
+
+// serve does what a connection or the timer is ready for.
+func (p *poller) serve(ready *unix.EpollEvent) error {
+	if ready.Fd == timerIndex {
+		var times [8]byte
+		_, err := unix.Read(p.timer, times[:])
+		return os.NewSyscallError("read", err)
+	}
+	c := &p.conns[ready.Fd]
+	if ready.Events&unix.EPOLLOUT != 0 {
+		if err := p.write(c); err != nil {
+			return err
+		}
+		if len(c.unsent) == 0 {
+			if err := p.control(unix.EPOLL_CTL_MOD, c.fd, c.index, unix.EPOLLIN); err != nil {
+				return err
+			}
+		}
+	}
+	if ready.Events&^uint32(unix.EPOLLOUT) != 0 {
+		if err := p.read(c); err != nil {
+			return err
+		}
+	}
+	if !c.answered || len(c.unsent) > 0 {
+		return nil
+	}
+	p.busy--
+	p.idle = append(p.idle, c)
+	return p.add(c.in.answer(), c.events, time.Since(c.due))
+}
+
+// read takes what has come of an answer.
+func (p *poller) read(c *polled) error {
+	n, err := unix.Read(c.fd, c.in.room())
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		return nil
+	case err == nil && n == 0:
+		err = io.EOF
+	}
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	c.answered, err = c.in.came(n)
+	return err
+}
