@@ -35,6 +35,7 @@ type poller struct {
 	conns        []polled
 	idle         []*polled
 	busy         int // connections that are not idle
+	armed        bool // the timer is set
 	buffer       []byte
 }
 
@@ -51,8 +52,8 @@ type polled struct {
 	due      time.Time
 }
 
-// beat is how often the thread looks at the clock, at least: a request is sent that much late at most. More often
-// would cost more than the requests do.
+// beat is how much later than it is due a request is sent at most: to be woken for every one would cost more than
+// the requests do.
 const beat = 250 * time.Microsecond
 
 // timerIndex stands for the timer where connections have their index.
@@ -71,12 +72,6 @@ func (p *poller) open(conns []net.Conn) (err error) {
 	}
 	if err := p.control(unix.EPOLL_CTL_ADD, p.timer, timerIndex, unix.EPOLLIN); err != nil {
 		return err
-	}
-	if p.rate > 0 {
-		every := unix.NsecToTimespec(beat.Nanoseconds())
-		if err := unix.TimerfdSettime(p.timer, 0, &unix.ItimerSpec{Interval: every, Value: every}, nil); err != nil {
-			return os.NewSyscallError("timerfd_settime", err)
-		}
 	}
 	p.conns = make([]polled, len(conns))
 	for i, conn := range conns {
@@ -137,6 +132,11 @@ func (p *poller) run(ctx context.Context) error {
 		if !more && p.busy == 0 {
 			return nil
 		}
+		if more && len(p.idle) > 0 && !p.armed {
+			if err := p.arm(due.Sub(now)); err != nil {
+				return err
+			}
+		}
 		k, err := unix.EpollWait(p.epoll, ready, int(patience.Milliseconds()))
 		if err != nil && err != unix.EINTR {
 			return os.NewSyscallError("epoll_wait", err)
@@ -148,6 +148,13 @@ func (p *poller) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// arm has the timer wake the thread after d, or a beat if that is longer.
+func (p *poller) arm(d time.Duration) error {
+	p.armed = true
+	after := unix.NsecToTimespec(max(d, beat).Nanoseconds())
+	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(p.timer, 0, &unix.ItimerSpec{Value: after}, nil))
 }
 
 // start sends a request.
@@ -182,6 +189,7 @@ func (p *poller) write(c *polled) error {
 // serve does what a connection or the timer is ready for.
 func (p *poller) serve(ready *unix.EpollEvent) error {
 	if ready.Fd == timerIndex {
+		p.armed = false
 		var times [8]byte
 		_, err := unix.Read(p.timer, times[:])
 		return os.NewSyscallError("read", err)
