@@ -56,7 +56,8 @@ func (r *request) withBatchID(buffer []byte, id int) []byte {
 var batchID atomic.Int64
 
 // drive sends requests on all connections for so many seconds: rate a second by the clock or, if rate
-// is 0, as fast as answers come. It ends with an error if an answer is not what it should be.
+// is 0, as fast as answers come. It ends with an error if an answer is not what it should be, or ctx ends; the phase
+// then tells of what was before.
 func (o *Options) drive(ctx context.Context, p *process, requests []request, rate, seconds float64) (Phase, error) {
 	return o.driveBy(ctx, (*driver).send, p, requests, rate, seconds)
 }
@@ -87,7 +88,7 @@ func (o *Options) driveBy(ctx context.Context, send sending, p *process, request
 		d.end = d.start.Add(time.Duration(1.5 * seconds * float64(time.Second)))
 	}
 	t, err := send(d, ctx, conns)
-	if err := errors.Join(ctx.Err(), err); err != nil {
+	if t == nil {
 		return Phase{}, err
 	}
 	phase := Phase{Rate: rate, Seconds: time.Since(d.start).Seconds(), Requests: t.sent, Events: t.events, Shed: t.shed}
@@ -96,7 +97,7 @@ func (o *Options) driveBy(ctx context.Context, send sending, p *process, request
 	at := func(q float64) float64 { return float64(t.latency.ValueAtQuantile(q)) / 1e6 }
 	phase.P50, phase.P99, phase.P999, phase.Max = at(50), at(99), at(99.9), float64(t.latency.Max())/1e6
 	phase.Held = rate > 0 && phase.Shed == 0 && int64(phase.Requests) == d.total && phase.Seconds <= seconds+max(0.02*seconds, 0.1)
-	return phase, nil
+	return phase, errors.Join(ctx.Err(), err)
 }
 
 // driver says what is sent when.

@@ -24,7 +24,8 @@ func (d *driver) send(ctx context.Context, conns []net.Conn) (t *tally, err erro
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	return p.tally, p.run(ctx)
+	err = p.run(ctx)
+	return p.tally, err
 }
 
 // poller is the thread's state.
@@ -34,7 +35,7 @@ type poller struct {
 	epoll, timer int // descriptors; 0: not open yet
 	conns        []polled
 	idle         []*polled
-	busy         int // connections that are not idle
+	busy         int  // connections that are not idle
 	armed        bool // the timer is set
 	buffer       []byte
 }

@@ -72,10 +72,11 @@ func (o *Options) queries(ctx context.Context, size int, rate float64) (reports 
 	loading, stop := context.WithCancel(ctx)
 	defer stop()
 	wait.Add(1)
+	var load Phase
 	var loadErr error
 	go func() {
 		defer wait.Done()
-		_, loadErr = o.drive(loading, p, requests, rate, 1e6)
+		load, loadErr = o.drive(loading, p, requests, rate, 1e6)
 	}()
 	if err := sleep(ctx, 200*time.Millisecond); err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func (o *Options) queries(ctx context.Context, size int, rate float64) (reports 
 	mean := func(i int, q float64) float64 { return (quantile(idle[i], q) + quantile(after[i], q)) / 2 }
 	for i, q := range questions {
 		reports = append(reports, QueryReport{
-			Name: q.name, Text: q.text, Rate: rate * float64(size),
+			Name: q.name, Text: q.text, Asked: rate * float64(size), Rate: perSecond(load.Events, load),
 			IdleP50: mean(i, 0.5), IdleP95: mean(i, 0.95),
 			BusyP50: quantile(busy[i], 0.5), BusyP95: quantile(busy[i], 0.95),
 		})

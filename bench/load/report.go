@@ -51,7 +51,8 @@ type Phase struct {
 type QueryReport struct {
 	Name    string  `json:"name"`
 	Text    string  `json:"text"`
-	Rate    float64 `json:"events_per_s"` // of the ingestion
+	Asked   float64 `json:"asked_events_per_s"` // of the ingestion
+	Rate    float64 `json:"events_per_s"`       // that were stored meanwhile
 	IdleP50 float64 `json:"idle_p50_seconds"`
 	IdleP95 float64 `json:"idle_p95_seconds"`
 	BusyP50 float64 `json:"busy_p50_seconds"`
@@ -143,7 +144,7 @@ func (r *Report) questions(b *strings.Builder) {
 		return
 	}
 	t := table.Table{{
-		fmt.Sprintf("query beside %s events/s", whole(r.Queries[0].Rate)), "idle p50", "p95", "beside p50", "p95", "times idle", "target", "",
+		fmt.Sprintf("query beside %s events/s (of %s)", whole(r.Queries[0].Rate), whole(r.Queries[0].Asked)), "idle p50", "p95", "beside p50", "p95", "times idle", "target", "",
 	}}
 	for _, q := range r.Queries {
 		ratio := q.BusyP50 / q.IdleP50
