@@ -106,6 +106,7 @@ func (r *request) begin(request *api.QueryRequest) (*question, error) {
 		q.cancel(nil)
 		return nil, err
 	}
+	r.s.opt.Processors.begin()
 	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
 	q.started = time.Now()
 	r.s.asked.Store(q.started.UnixNano())
@@ -149,6 +150,7 @@ func (q *question) release() {
 		q.use.Release()
 	}
 	q.unlisted()
+	q.s.opt.Processors.end()
 	q.done()
 	q.cancel(nil)
 }

@@ -65,6 +65,8 @@ type Options struct {
 	Insecure bool
 	// BackupDir is where backups are made; "" makes none.
 	BackupDir string
+	// Processors gives queries the processors that there are; nil leaves them as they are.
+	Processors *Processors
 	// SlowQuery is the time from which a query is logged; 1 s, negative never.
 	SlowQuery time.Duration
 

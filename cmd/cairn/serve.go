@@ -82,7 +82,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 	log := cmd.logger(c)
 	options.Logger = log
 	s := store{Data: cmd.Data}
-	server.AddProcessor()
+	options.Processors = server.AddProcessor()
 	db, err := s.openDB(engine.Options{
 		Logger: log, CacheBytes: int64(cmd.Cache), HotBytes: int64(cmd.HotMemory),
 		DedupWindow: cmd.DedupWindow, SealIdle: cmd.SealIdle,
