@@ -16,40 +16,100 @@ import (
 	"cairn/bench/workload"
 )
 
-// request is one POST /v1/events as it goes over the wire.
+// request is one POST /v1/events. It is sent many times, each time with its events later in the day.
 type request struct {
 	head   []byte // all but what ends it
 	body   []byte
-	wire   []byte // head, blank line and body
+	times  []clock
 	events int
 }
 
-// makeRequests makes requests with so many events a body, of about so many different events.
-func makeRequests(events, size int) []request {
+// clock is where the body has the time of day of an event, as 15:04:05.000.
+type clock struct{ at, millis int32 }
+
+const (
+	clockPrefix = `{"time":"2006-01-02T` // of every line
+	dayMillis   = 24 * 60 * 60 * 1000
+	// lapMillis is how much later events are whenever all requests have been sent. The same user at the same time
+	// again and again would be no load that exists; this way a user comes back some minutes later, and it takes
+	// over a hundred laps until he is near a time that he was there before.
+	lapMillis = 667_013
+)
+
+// supply hands out requests, again and again.
+type supply struct {
+	requests []request
+	taken    atomic.Int64
+}
+
+// makeSupply makes requests with so many events a body, of about so many different events.
+func makeSupply(events, size int) *supply {
 	events = max(events, size)
 	g := workload.New(workload.Options{Events: events, Days: 1, Start: liveDay})
-	requests := make([]request, 0, events/size)
+	s := &supply{}
 	for range events / size {
-		requests = append(requests, makeRequest(g, size))
+		s.requests = append(s.requests, makeRequest(g, size))
 	}
-	return requests
+	return s
+}
+
+// next writes the next request into buffer, with insert ids or without, and returns how many events it has.
+func (s *supply) next(buffer []byte, ids bool) (wire []byte, events int) {
+	n, size := s.taken.Add(1)-1, int64(len(s.requests))
+	r := &s.requests[n%size]
+	id := int64(0)
+	if ids {
+		id = batchID.Add(1)
+	}
+	return r.write(buffer, n/size, id), r.events
 }
 
 func makeRequest(g *workload.Generator, size int) request {
 	r := request{events: size}
 	for range size {
+		at := len(r.body) + len(clockPrefix)
 		r.body = g.Next(r.body)
+		r.times = append(r.times, clock{int32(at), readClock(r.body[at:])})
 	}
 	r.head = fmt.Appendf(nil, "POST /v1/events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-ndjson\r\nContent-Length: %d\r\n", len(r.body))
-	r.wire = append(append(append(make([]byte, 0, len(r.head)+2+len(r.body)), r.head...), "\r\n"...), r.body...)
 	return r
 }
 
-// withBatchID writes the request into buffer with a header that gives its events insert ids.
-func (r *request) withBatchID(buffer []byte, id int) []byte {
-	buffer = append(append(buffer[:0], r.head...), "Cairn-Batch-Id: "...)
-	buffer = append(strconv.AppendInt(buffer, int64(id), 10), "\r\n\r\n"...)
-	return append(buffer, r.body...)
+// readClock reads 15:04:05.000.
+func readClock(text []byte) int32 {
+	two := func(i int) int32 { return int32(text[i]-'0')*10 + int32(text[i+1]-'0') }
+	return ((two(0)*60+two(3))*60+two(6))*1000 + two(9)*10 + int32(text[11]-'0')
+}
+
+// writeClock writes what readClock reads.
+func writeClock(text []byte, millis int32) {
+	two := func(i int, v int32) { text[i], text[i+1] = byte('0'+v/10), byte('0'+v%10) }
+	seconds := millis / 1000
+	two(0, seconds/3600)
+	two(3, seconds/60%60)
+	two(6, seconds%60)
+	two(9, millis%1000/10)
+	text[11] = byte('0' + millis%10)
+}
+
+// write writes the request as it goes over the wire into buffer. id gives its events insert ids; 0 gives none.
+func (r *request) write(buffer []byte, lap, id int64) []byte {
+	buffer = append(buffer[:0], r.head...)
+	if id > 0 {
+		buffer = strconv.AppendInt(append(buffer, "Cairn-Batch-Id: "...), id, 10)
+		buffer = append(buffer, "\r\n"...)
+	}
+	buffer = append(buffer, "\r\n"...)
+	body := len(buffer)
+	buffer = append(buffer, r.body...)
+	if lap == 0 {
+		return buffer
+	}
+	later := lap * lapMillis % dayMillis
+	for _, c := range r.times {
+		writeClock(buffer[body+int(c.at):], (c.millis+int32(later))%dayMillis)
+	}
+	return buffer
 }
 
 // batchID gives every request of this process another number.
@@ -58,12 +118,12 @@ var batchID atomic.Int64
 // drive sends requests on all connections for so many seconds: rate a second by the clock or, if rate
 // is 0, as fast as answers come. It ends with an error if an answer is not what it should be, or ctx ends; the phase
 // then tells of what was before.
-func (o *Options) drive(ctx context.Context, p *process, requests []request, rate, seconds float64) (Phase, error) {
+func (o *Options) drive(ctx context.Context, p *process, requests *supply, rate, seconds float64) (Phase, error) {
 	return o.driveBy(ctx, (*driver).send, p, requests, rate, seconds)
 }
 
 // driveBy is drive with a way to send.
-func (o *Options) driveBy(ctx context.Context, send sending, p *process, requests []request, rate, seconds float64) (Phase, error) {
+func (o *Options) driveBy(ctx context.Context, send sending, p *process, requests *supply, rate, seconds float64) (Phase, error) {
 	conns := make([]net.Conn, o.Connections)
 	defer func() {
 		for _, c := range conns {
@@ -102,7 +162,7 @@ func (o *Options) driveBy(ctx context.Context, send sending, p *process, request
 
 // driver says what is sent when.
 type driver struct {
-	requests []request
+	requests *supply
 	rate     float64 // 0: when the answer to the last has come
 	ids      bool
 	total    int64 // requests
@@ -115,23 +175,13 @@ type driver struct {
 // answers to all that it has sent when it returns without error.
 type sending func(d *driver, ctx context.Context, conns []net.Conn) (*tally, error)
 
-// take returns the number of the next request, and when it is due; ok is false if there are no more.
-func (d *driver) take(now time.Time) (n int64, due time.Time, ok bool) {
-	n = d.next.Add(1) - 1
+// take returns when the next request is due; ok is false if there are no more.
+func (d *driver) take(now time.Time) (due time.Time, ok bool) {
+	n := d.next.Add(1) - 1
 	if d.rate == 0 {
-		return n, now, now.Before(d.end)
+		return now, now.Before(d.end)
 	}
-	return n, d.start.Add(time.Duration(float64(n) / d.rate * float64(time.Second))), n < d.total && now.Before(d.end)
-}
-
-// request returns a request by its number and the bytes to send, for which buffer's memory may be used.
-func (d *driver) request(n int64, buffer *[]byte) (r *request, wire []byte) {
-	r = &d.requests[n%int64(len(d.requests))]
-	if !d.ids {
-		return r, r.wire
-	}
-	*buffer = r.withBatchID(*buffer, int(batchID.Add(1)))
-	return r, *buffer
+	return d.start.Add(time.Duration(float64(n) / d.rate * float64(time.Second))), n < d.total && now.Before(d.end)
 }
 
 // tally is what became of requests.
@@ -198,7 +248,7 @@ func (d *driver) sendByGoroutines(ctx context.Context, conns []net.Conn) (*tally
 func (d *driver) converse(ctx context.Context, c *client, t *tally) error {
 	var buffer []byte
 	for ctx.Err() == nil {
-		n, due, ok := d.take(time.Now())
+		due, ok := d.take(time.Now())
 		if !ok {
 			return nil
 		}
@@ -206,12 +256,13 @@ func (d *driver) converse(ctx context.Context, c *client, t *tally) error {
 		if !time.Now().Before(d.end) {
 			return nil
 		}
-		r, wire := d.request(n, &buffer)
+		wire, events := d.requests.next(buffer, d.ids)
+		buffer = wire
 		a, err := c.send(wire)
 		if err != nil {
 			return err
 		}
-		if err := t.add(a, r.events, time.Since(due)); err != nil {
+		if err := t.add(a, events, time.Since(due)); err != nil {
 			return err
 		}
 	}

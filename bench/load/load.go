@@ -141,7 +141,7 @@ func (o *Options) hold(m *BodyReport, drive func(rate, seconds float64) (Phase, 
 
 // body measures one size of body on a server of its own.
 func (o *Options) body(ctx context.Context, events int) (m *BodyReport, err error) {
-	requests := makeRequests(o.Events, events)
+	requests := makeSupply(o.Events, events)
 	p, err := o.start(ctx, fmt.Sprintf("body-%d", events))
 	if err != nil {
 		return nil, err

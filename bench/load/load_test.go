@@ -1,9 +1,15 @@
 package load
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -38,6 +44,9 @@ func fake(t *testing.T, handler fasthttp.RequestHandler) *process {
 	return &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}, address: ln.Addr().String()}
 }
 
+// waysToSend are those of this system and of all others.
+var waysToSend = map[string]sending{"polling": (*driver).send, "goroutines": (*driver).sendByGoroutines}
+
 func options() *Options {
 	o := &Options{Connections: 4}
 	o.ensureDefaults()
@@ -47,40 +56,58 @@ func options() *Options {
 // TestLatencyCountsFromWhenDue has a server that stops once for 300 ms. With four connections a closed
 // loop would show four late answers; by the clock, all that were due meanwhile are late.
 func TestLatencyCountsFromWhenDue(t *testing.T) {
-	const stop = 300 * time.Millisecond
-	first := sync.OnceValue(time.Now)
-	var stopping atomic.Bool
-	p := fake(t, func(ctx *fasthttp.RequestCtx) {
-		if since := time.Since(first()); since > stop && since < 2*stop {
-			stopping.Store(true)
-			time.Sleep(2*stop - since)
+	for name, send := range waysToSend {
+		const stop = 300 * time.Millisecond
+		first := sync.OnceValue(time.Now)
+		var stopping atomic.Bool
+		p := fake(t, func(ctx *fasthttp.RequestCtx) {
+			if since := time.Since(first()); since > stop && since < 2*stop {
+				stopping.Store(true)
+				time.Sleep(2*stop - since)
+			}
+			ctx.SetBodyString(acknowledgement)
+		})
+		phase, err := options().driveBy(t.Context(), send, p, makeSupply(100, 2), 500, 1.2)
+		if err != nil {
+			t.Fatal(err)
 		}
-		ctx.SetBodyString(acknowledgement)
-	})
-	phase, err := options().drive(context.Background(), p, makeRequests(100, 2), 500, 1.2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !stopping.Load() || phase.Requests != 600 || phase.Events != 1200 {
-		t.Fatalf("stopped: %v; %+v", stopping.Load(), phase)
-	}
-	// 150 of 600 were due while the server stood still, and are late by 150 ms on average.
-	if phase.P99 < 0.2 || phase.Max < 0.25 {
-		t.Errorf("p99 %v s, max %v s", phase.P99, phase.Max)
+		if !stopping.Load() || phase.Requests != 600 || phase.Events != 1200 || !phase.Held {
+			t.Fatalf("%s: stopped: %v; %+v", name, stopping.Load(), phase)
+		}
+		// 150 of 600 were due while the server stood still, and are late by 150 ms on average.
+		if phase.P99 < 0.2 || phase.Max < 0.25 || phase.P50 > 0.1 {
+			t.Errorf("%s: p50 %v s, p99 %v s, max %v s", name, phase.P50, phase.P99, phase.Max)
+		}
 	}
 }
 
 func TestWhatIsNotHeld(t *testing.T) {
-	p := fake(t, func(ctx *fasthttp.RequestCtx) {
-		time.Sleep(20 * time.Millisecond) // four connections: 200 requests a second
-		ctx.SetBodyString(acknowledgement)
-	})
-	phase, err := options().drive(context.Background(), p, makeRequests(100, 2), 1000, 0.4)
-	if err != nil {
-		t.Fatal(err)
+	for name, send := range waysToSend {
+		p := fake(t, func(ctx *fasthttp.RequestCtx) {
+			time.Sleep(20 * time.Millisecond) // four connections: 200 requests a second
+			ctx.SetBodyString(acknowledgement)
+		})
+		phase, err := options().driveBy(t.Context(), send, p, makeSupply(100, 2), 1000, 0.4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if phase.Held || phase.Requests >= 400 || phase.Requests < 20 || phase.Seconds > 10 {
+			t.Errorf("%s: %+v", name, phase)
+		}
 	}
-	if phase.Held || phase.Requests >= 400 || phase.Seconds > 10 {
-		t.Errorf("%+v", phase)
+}
+
+// TestCalledOff ends a load before its time: what was sent until then is told.
+func TestCalledOff(t *testing.T) {
+	for name, send := range waysToSend {
+		p := fake(t, func(ctx *fasthttp.RequestCtx) { ctx.SetBodyString(acknowledgement) })
+		requests := makeSupply(100, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		phase, err := options().driveBy(ctx, send, p, requests, 1000, 1e6)
+		if !errors.Is(err, context.DeadlineExceeded) || phase.Requests < 100 || phase.Requests > 400 || phase.Seconds > 10 {
+			t.Errorf("%s: %v, %+v", name, err, phase)
+		}
 	}
 }
 
@@ -95,6 +122,7 @@ func TestAnswersAreChecked(t *testing.T) {
 		{200, `{"verdicts":[], "ok":2}`, "", false},
 		{200, `{"ok":1,"duplicate":1,"rejected":0,"verdicts":[]}`, "2 events were sent; the answer is 200", false},
 		{200, `{"ok":`, "unexpected end", false},
+		{200, `{"verdicts":[{"message":"` + strings.Repeat("long ", 4000) + `"}],"ok":2}`, "", false},
 		{429, `{"error":{}}`, "", true},
 		{500, `{"error":{"code":"internal"}}`, "the answer is 500", false},
 	} {
@@ -102,14 +130,59 @@ func TestAnswersAreChecked(t *testing.T) {
 			ctx.SetStatusCode(c.status)
 			ctx.SetBodyString(c.body)
 		})
-		phase, err := options().drive(context.Background(), p, makeRequests(10, 2), 100, 0.05)
-		switch {
-		case c.fault != "":
-			if err == nil || !strings.Contains(err.Error(), c.fault) || phase.Events != 0 {
-				t.Errorf("%d %s: %v, %+v", c.status, c.body, err, phase)
+		for name, send := range waysToSend {
+			phase, err := options().driveBy(t.Context(), send, p, makeSupply(10, 2), 100, 0.05)
+			switch {
+			case c.fault != "":
+				if err == nil || !strings.Contains(err.Error(), c.fault) || phase.Events != 0 {
+					t.Errorf("%s, %d %.60s: %v, %+v", name, c.status, c.body, err, phase)
+				}
+			case err != nil || (phase.Shed > 0) != c.shed || (phase.Events > 0) == c.shed:
+				t.Errorf("%s, %d %.60s: %v, %+v", name, c.status, c.body, err, phase)
 			}
-		case err != nil || (phase.Shed > 0) != c.shed || (phase.Events > 0) == c.shed:
-			t.Errorf("%d %s: %v, %+v", c.status, c.body, err, phase)
+		}
+	}
+}
+
+// TestLongRequests has a server that takes requests in small pieces, answers before it has all of them, and in the
+// end hangs up.
+func TestLongRequests(t *testing.T) {
+	for name, send := range waysToSend {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		const requests = 12 // of all connections
+		var served atomic.Int64
+		go func() {
+			for {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				_ = conn.(*net.TCPConn).SetReadBuffer(64 << 10)
+				go func() {
+					defer conn.Close()
+					in := bufio.NewReaderSize(conn, 512)
+					for {
+						r, err := http.ReadRequest(in)
+						if err != nil || served.Add(1) > requests {
+							return
+						}
+						answer := strings.Replace(acknowledgement, `"ok":2`, `"ok":3000`, 1)
+						_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
+						if n, err := io.Copy(io.Discard, r.Body); err != nil || n != r.ContentLength {
+							t.Errorf("%s: %d bytes of %d, %v", name, n, r.ContentLength, err)
+						}
+					}
+				}()
+			}
+		}()
+		p := &process{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}, address: ln.Addr().String()}
+		phase, err := options().driveBy(t.Context(), send, p, makeSupply(6000, 3000), 0, 10)
+		if err == nil || phase.Events != 3000*phase.Requests || phase.Requests < requests-4 || phase.Requests > requests {
+			t.Errorf("%s: %v, %+v", name, err, phase)
 		}
 	}
 }
@@ -137,28 +210,46 @@ func TestAnswersInPieces(t *testing.T) {
 	}
 }
 
-func TestRequestsWithBatchIDs(t *testing.T) {
-	r := makeRequests(2, 2)[0]
-	var ids []string
-	p := fake(t, func(ctx *fasthttp.RequestCtx) {
-		ids = append(ids, string(ctx.Request.Header.Peek("Cairn-Batch-Id")))
-		if string(ctx.Request.Body()) != string(r.body) {
-			t.Errorf("body %q", ctx.Request.Body())
+func TestSupply(t *testing.T) {
+	s := makeSupply(4, 2)
+	var first [2][]string
+	for n := range 300 {
+		ids := n%2 == 1
+		wire, events := s.next(nil, ids)
+		r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(wire)))
+		if err != nil || events != 2 {
+			t.Fatal(err, events)
 		}
-		ctx.SetBodyString(acknowledgement)
-	})
-	c, err := dial(p.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.conn.Close()
-	for _, wire := range [][]byte{r.wire, r.withBatchID(nil, 7), r.withBatchID(nil, 8)} {
-		if a, err := c.send(wire); err != nil || a.status != 200 {
-			t.Fatal(a.status, err)
+		if id := r.Header.Get("Cairn-Batch-Id"); (id != "") != ids {
+			t.Errorf("request %d has the id %q", n, id)
 		}
-	}
-	if len(ids) != 3 || ids[0] != "" || ids[1] != "7" || ids[2] != "8" {
-		t.Errorf("batch ids %q", ids)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.SplitAfter(strings.TrimSpace(string(body)), "\n")
+		if len(lines) != 2 {
+			t.Fatalf("%q", body)
+		}
+		if n < 2 {
+			first[n] = lines
+		}
+		for i, line := range lines {
+			var now, before struct{ Time time.Time }
+			original := first[n%2][i]
+			if err := errors.Join(json.Unmarshal([]byte(line), &now), json.Unmarshal([]byte(original), &before)); err != nil {
+				t.Fatal(err)
+			}
+			midnight := before.Time.Truncate(24 * time.Hour)
+			want := midnight.Add((before.Time.Sub(midnight) + time.Duration(n/2)*lapMillis*time.Millisecond) % (24 * time.Hour))
+			if !now.Time.Equal(want) {
+				t.Fatalf("lap %d: %v, want %v", n/2, now.Time, want)
+			}
+			const end = len(clockPrefix) + len("15:04:05.000")
+			if line[:len(clockPrefix)] != original[:len(clockPrefix)] || line[end:] != original[end:] {
+				t.Fatalf("more than the time has changed:\n%s%s", original, line)
+			}
+		}
 	}
 }
 

@@ -37,7 +37,6 @@ type poller struct {
 	idle         []*polled
 	busy         int  // connections that are not idle
 	armed        bool // the timer is set
-	buffer       []byte
 }
 
 // polled is one connection.
@@ -47,8 +46,8 @@ type polled struct {
 	index    int32
 	in       incoming
 	answered bool
-	unsent   []byte // of the request
-	own      []byte // memory for what could not be sent at once of a request that is in the poller's buffer
+	buffer   []byte // the request
+	unsent   []byte // what is left of it
 	events   int    // of the request
 	due      time.Time
 }
@@ -118,17 +117,17 @@ func (p *poller) control(op, fd int, index int32, events uint32) error {
 // run sends what is due on connections that are idle, and takes answers, until all are there.
 func (p *poller) run(ctx context.Context) error {
 	ready := make([]unix.EpollEvent, len(p.conns)+1)
-	n, due, more := p.take(time.Now())
+	due, more := p.take(time.Now())
 	for more || p.busy > 0 {
 		now := time.Now()
 		more = more && ctx.Err() == nil && now.Before(p.end)
 		for more && len(p.idle) > 0 && !due.After(now) {
 			c := p.idle[len(p.idle)-1]
 			p.idle = p.idle[:len(p.idle)-1]
-			if err := p.start(c, n, due); err != nil {
+			if err := p.start(c, due); err != nil {
 				return err
 			}
-			n, due, more = p.take(now)
+			due, more = p.take(now)
 		}
 		if !more && p.busy == 0 {
 			return nil
@@ -159,17 +158,13 @@ func (p *poller) arm(d time.Duration) error {
 }
 
 // start sends a request.
-func (p *poller) start(c *polled, n int64, due time.Time) error {
-	r, wire := p.request(n, &p.buffer)
-	c.unsent, c.events, c.due, c.answered = wire, r.events, due, false
+func (p *poller) start(c *polled, due time.Time) error {
+	c.buffer, c.events = p.requests.next(c.buffer, p.ids)
+	c.unsent, c.due, c.answered = c.buffer, due, false
 	c.in.begin()
 	p.busy++
 	if err := p.write(c); err != nil || len(c.unsent) == 0 {
 		return err
-	}
-	if p.ids { // the next request is put into the same buffer
-		c.own = append(c.own[:0], c.unsent...)
-		c.unsent = c.own
 	}
 	return p.control(unix.EPOLL_CTL_MOD, c.fd, c.index, unix.EPOLLIN|unix.EPOLLOUT)
 }

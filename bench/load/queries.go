@@ -56,7 +56,7 @@ func (o *Options) queries(ctx context.Context, size int, rate float64) (reports 
 		return nil, err
 	}
 	p.dir = dir
-	requests := makeRequests(o.Events, size)
+	requests := makeSupply(o.Events, size)
 	// Some of the day is there already, and both measurements find the same state: warm.
 	if _, err := o.drive(ctx, p, requests, rate, o.Seconds/2); err != nil {
 		return nil, err
@@ -126,8 +126,10 @@ func (o *Options) sendHistory(ctx context.Context, p *process) error {
 		go func() {
 			defer wait.Done()
 			defer c.conn.Close()
+			var buffer []byte
 			for r := range requests {
-				a, err := c.send(r.wire)
+				buffer = r.write(buffer, 0, 0)
+				a, err := c.send(buffer)
 				if err == nil {
 					var shed bool
 					if shed, err = a.stored(r.events); shed {
