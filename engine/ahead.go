@@ -80,11 +80,12 @@ func (t *Tenant) prepareHot(ctx context.Context) {
 		return
 	}
 	for _, span := range s.view.spans {
+		t.db.standStill()
 		if ctx.Err() != nil {
 			return
 		}
 		if len(span.hot) > 0 {
-			_ = span.chunks.prepare(span.hot, s.links())
+			_ = span.chunks.prepare(span.hot, s.links(), t.db.standStill)
 		}
 	}
 }

@@ -59,6 +59,7 @@ type DB struct {
 	erasing []*Tenant
 
 	sequence     atomic.Uint64 // of the newest frame
+	still        atomic.Int64  // until when background work stands still, Unix nanoseconds
 	committed    atomic.Int64  // time of the latest commit by the machine's clock, Unix nanoseconds
 	linkedCopies atomic.Uint64 // made so far, of rows of linked users
 	worker       *worker

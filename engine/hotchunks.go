@@ -211,19 +211,21 @@ func (c *hotChunks) fingerprint(blocks []hotBlock, start int, links *linkView) u
 }
 
 // prepare does ahead what the next query would do: it puts new blocks in order, and joins chunks while queries
-// use what there is. Columns that queries have used of the oldest chunk are put in order too.
-func (c *hotChunks) prepare(blocks []hotBlock, links *linkView) error {
+// use what there is. Columns that queries have used of the oldest chunk are put in order too. It calls pace between
+// pieces of its work.
+func (c *hotChunks) prepare(blocks []hotBlock, links *linkView, pace func()) error {
 	c.preparing.Lock()
 	defer c.preparing.Unlock()
 	c.mu.Lock()
 	c.prepared = true
 	c.mu.Unlock()
 	readers, _ := c.readers(blocks, links)
-	if err := readers[len(readers)-1].LoadAs(readers[0]); err != nil {
+	if err := readers[len(readers)-1].LoadAs(readers[0], pace); err != nil {
 		return err
 	}
 	for {
-		joined, err := c.join(blocks, links)
+		pace()
+		joined, err := c.join(blocks, links, pace)
 		if !joined || err != nil {
 			return err
 		}
@@ -231,7 +233,7 @@ func (c *hotChunks) prepare(blocks []hotBlock, links *linkView) error {
 }
 
 // join makes one chunk of the last ones, if they are to be, and reports whether it did.
-func (c *hotChunks) join(blocks []hotBlock, links *linkView) (bool, error) {
+func (c *hotChunks) join(blocks []hotBlock, links *linkView, pace func()) (bool, error) {
 	c.mu.Lock()
 	last := len(c.stable) - 1
 	if last < 0 || endOf(c.stable) > len(blocks) {
@@ -257,7 +259,7 @@ func (c *hotChunks) join(blocks []hotBlock, links *linkView) (bool, error) {
 	chunk := hotChunk{newHotReader(part, links, place.linked), lastSequence(part), fingerprint}
 	var err error
 	if used != nil {
-		err = chunk.reader.LoadAs(used)
+		err = chunk.reader.LoadAs(used, pace)
 	}
 
 	c.mu.Lock()

@@ -32,11 +32,28 @@ const (
 	mergePause    = 5 * time.Millisecond
 )
 
+// StandStill has background work stand still until a time, in Unix nanoseconds, for something short that is not to
+// share the processors with it. A time that is over, such as 0, lets it go on. It goes on anyway when unsealed events
+// take so much memory that appends would soon have to wait.
+func (db *DB) StandStill(until int64) { db.still.Store(until) }
+
+// standStill waits until background work may go on.
+func (db *DB) standStill() {
+	for {
+		left := db.still.Load() - time.Now().UnixNano()
+		if left <= 0 || db.Pressure() >= pacePressure {
+			return
+		}
+		time.Sleep(min(time.Duration(left), pacePause))
+	}
+}
+
 // pacer returns what sealing calls between pieces of its work. While appends come it gives the processor up
 // again and again: on few cores a request would else wait for the time slices of background work.
 func (db *DB) pacer() func() {
 	worked := time.Now()
 	return func() {
+		db.standStill()
 		now := time.Now()
 		if now.Sub(worked) < paceWork {
 			return

@@ -62,25 +62,6 @@ func takePosted(waiting []*posted) int {
 	return n
 }
 
-const (
-	// giveWayTime is how long a body that is being scanned stands still while queries run. What counts is that the
-	// processor is given up, for as short as the scheduler can: a query of a millisecond would else wait for those
-	// of several bodies.
-	giveWayTime = 20 * time.Microsecond
-	// giveWayFor is for how long after its start a query is given way: it may be one whose client reads slowly.
-	giveWayFor = time.Second
-)
-
-// giveWay lets queries go first. It is called while long bodies are scanned.
-func (s *Server) giveWay() {
-	if time.Now().UnixNano()-s.asked.Load() > int64(giveWayFor) {
-		return
-	}
-	if running, _ := s.turns.state(); running > 0 {
-		time.Sleep(giveWayTime)
-	}
-}
-
 // posted is a body of POST /v1/events on its way.
 type posted struct {
 	request     *request
@@ -179,6 +160,9 @@ func failed(posts []*posted) bool {
 
 // scan turns the bodies into one batch, without those that are refused. The scanner copies what it takes.
 func (in *intake) scan(posts []*posted, now time.Time) *column.Batch {
+	if len(posts) == 1 && len(posts[0].body) > smallBodyBytes {
+		defer posts[0].request.s.slot()()
+	}
 	scanner := in.scanners.Get().(*ingest.Scanner)
 	latest := now.Add(futureMax).UnixNano()
 	if posts[0].sent != "" { // the clock is off: which times lie in the future is not known yet

@@ -55,6 +55,14 @@ func (p *Processors) set() {
 	}
 }
 
+// count is how many there are, without the spare.
+func (p *Processors) count() int {
+	if p == nil {
+		return runtime.GOMAXPROCS(0)
+	}
+	return p.own
+}
+
 // begin notes that a query begins to run.
 func (p *Processors) begin() {
 	if p == nil {

@@ -89,6 +89,7 @@ type question struct {
 	use            *held.Use[*engine.Snapshot]
 	opt            query.Options
 	started        time.Time
+	first          int64 // until when it goes first
 	cancel         context.CancelCauseFunc
 	done, unlisted func()
 }
@@ -109,7 +110,8 @@ func (r *request) begin(request *api.QueryRequest) (*question, error) {
 	r.s.opt.Processors.begin()
 	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
 	q.started = time.Now()
-	r.s.asked.Store(q.started.UnixNano())
+	q.first = r.s.priority.begin(q.started)
+	r.s.db.StandStill(q.first)
 	if q.use, err = r.s.snapshotOf(t, request.Snapshot); err != nil {
 		q.release()
 		return nil, err
@@ -150,6 +152,8 @@ func (q *question) release() {
 		q.use.Release()
 	}
 	q.unlisted()
+	q.s.priority.end(q.started, q.first, time.Now())
+	q.s.db.StandStill(q.s.priority.until.Load())
 	q.s.opt.Processors.end()
 	q.done()
 	q.cancel(nil)

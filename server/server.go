@@ -117,7 +117,8 @@ type Server struct {
 	admin    *fasthttp.Server
 	inFlight budget
 	turns    *turns
-	asked    atomic.Int64 // when the latest query began, Unix nanoseconds
+	priority priority
+	scanning chan struct{} // the long bodies that are being scanned while questions keep coming
 	queries  queries
 	// snapshots are kept for a while, to be asked again.
 	snapshots *held.Snapshots[*engine.Snapshot]
@@ -154,7 +155,8 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 		tokens: tokens,
 		turns:  newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
-	s.tenants = newTenants(db, opt.Limits, s.giveWay)
+	s.scanning = make(chan struct{}, max(1, opt.Processors.count()-1))
+	s.tenants = newTenants(db, opt.Limits, s.priority.standStill)
 	s.pressure = db.Pressure
 	s.snapshots = held.New[*engine.Snapshot](held.Options{})
 	s.metrics = newMetrics(s)

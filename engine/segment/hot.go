@@ -111,8 +111,8 @@ func (h *hot) countEvents(r *Reader, runs *userRuns, info *Info) {
 }
 
 // LoadAs puts the columns in order that are in order in another hot reader. r is as used then, and a query of the same
-// kind finds what it needs.
-func (r *Reader) LoadAs(used *Reader) error {
+// kind finds what it needs. It calls pace before each column.
+func (r *Reader) LoadAs(used *Reader, pace func()) error {
 	if used == r {
 		return nil
 	}
@@ -131,6 +131,7 @@ func (r *Reader) LoadAs(used *Reader) error {
 		if c == nil || !from.loaded.Load() {
 			continue
 		}
+		pace()
 		if err := c.load(); err != nil {
 			return err
 		}

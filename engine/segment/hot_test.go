@@ -18,7 +18,7 @@ func TestColumnsAreLoadedAsInAnotherReader(t *testing.T) {
 	if _, _, err := used.Event().Postings(0); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.LoadAs(used); err != nil {
+	if err := r.LoadAs(used, func() {}); err != nil {
 		t.Fatal(err)
 	}
 	loaded := map[string]bool{}
@@ -31,7 +31,7 @@ func TestColumnsAreLoadedAsInAnotherReader(t *testing.T) {
 	if !loaded["n"] || !loaded[systemNames[ordinalEvent]] || loaded["s"] || loaded["m"] {
 		t.Errorf("loaded: %v", loaded)
 	}
-	if err := r.LoadAs(r); err != nil {
+	if err := r.LoadAs(r, func() {}); err != nil {
 		t.Fatal(err)
 	}
 }
