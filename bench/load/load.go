@@ -94,7 +94,7 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	}
 	if opt.History > 0 {
 		largest := r.Bodies[len(r.Bodies)-1]
-		queries, err := opt.queries(ctx, largest.Events, largest.Half.Rate)
+		queries, err := opt.queries(ctx, largest.Events, queryRates(largest.Events, largest.Half.Rate))
 		if err != nil {
 			return nil, fmt.Errorf("queries: %w", err)
 		}

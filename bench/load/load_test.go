@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -253,6 +254,22 @@ func TestSupply(t *testing.T) {
 	}
 }
 
+func TestQueryRates(t *testing.T) {
+	for _, c := range []struct {
+		size int
+		half float64
+		want []float64
+	}{
+		{1000, 300, []float64{200, 300}}, // more than half of the target is held
+		{1000, 150, []float64{150}},
+		{100, 2500, []float64{2000, 2500}},
+	} {
+		if got := queryRates(c.size, c.half); !slices.Equal(got, c.want) {
+			t.Errorf("bodies of %d, half %v: %v, want %v", c.size, c.half, got, c.want)
+		}
+	}
+}
+
 func TestReport(t *testing.T) {
 	phase := Phase{Rate: 31_000, Requests: 62_000, Events: 62_000, Seconds: 2, P50: 0.001, P99: 0.060, P999: 0.07, Max: 0.08, ServerCPU: 1.24, ClientCPU: 0.62, Held: true}
 	r := &Report{
@@ -261,11 +278,16 @@ func TestReport(t *testing.T) {
 			Events: 1, Saturation: phase, Held: phase, Half: phase, Verified: 186_000,
 			IdleBytes: 40e6, LoadedBytes: 90e6, AfterBytes: 80e6,
 		}},
-		Queries: []QueryReport{{Name: "count", Rate: 1000, IdleP50: 0.001, IdleP95: 0.002, BusyP50: 0.003, BusyP95: 0.004}},
+		Queries: []QueryReport{
+			{Name: "count", Asked: 1000, Rate: 999, IdleP50: 0.001, IdleP95: 0.002, BusyP50: 0.003, BusyP95: 0.004},
+			{Name: "funnel", Asked: 1000, Rate: 999, IdleP50: 0.001, IdleP95: 0.002, BusyP50: 0.001, BusyP95: 0.004},
+			{Name: "count", Asked: 1500, Rate: 1499, IdleP50: 0.001, IdleP95: 0.002, BusyP50: 0.0045, BusyP95: 0.005},
+		},
 	}
 	text := r.Text()
 	for _, want := range []string{
-		"31,000 req  31,000 req", "≥ 30,000  ok", "≤ 50 ms  missed", "20.00 µs", "186,000", "≤ 60 MB  ok", "query beside 1,000 events/s", "3     ≤ 2  missed",
+		"31,000 req  31,000 req", "≥ 30,000  ok", "≤ 50 ms  missed", "20.00 µs", "186,000", "≤ 60 MB  ok", "query beside 999 events/s (of 1,000)", "3     ≤ 2  missed", "1     ≤ 2      ok",
+		"query beside 1,499 events/s (of 1,500)", "5 ms         4.5",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q:\n%s", want, text)

@@ -29,9 +29,18 @@ var questions = []struct{ name, text string }{
 	{"the funnel over one week of the past", "* from 2025-06-08 to 2025-06-15 | funnel app_open -> search -> view_item -> pay_success within 1d"},
 }
 
+// queryRates returns at which rates of requests queries are asked beside ingestion: half of what the target asks or,
+// if that is less, of what was held, and then half of what was held.
+func queryRates(size int, half float64) []float64 {
+	if target := eventsTarget / 2 / float64(size); target < half {
+		return []float64{target, half}
+	}
+	return []float64{half}
+}
+
 // queries measures questions on a history while nothing else happens, before and after, and while events come in at
-// rate requests a second.
-func (o *Options) queries(ctx context.Context, size int, rate float64) (reports []QueryReport, err error) {
+// some rates of requests a second.
+func (o *Options) queries(ctx context.Context, size int, rates []float64) (reports []QueryReport, err error) {
 	p, err := o.start(ctx, "history")
 	if err != nil {
 		return nil, err
@@ -58,7 +67,7 @@ func (o *Options) queries(ctx context.Context, size int, rate float64) (reports 
 	p.dir = dir
 	requests := makeSupply(o.Events, size)
 	// Some of the day is there already, and both measurements find the same state: warm.
-	if _, err := o.drive(ctx, p, requests, rate, o.Seconds/2); err != nil {
+	if _, err := o.drive(ctx, p, requests, rates[0], o.Seconds/2); err != nil {
 		return nil, err
 	}
 	o.Progress("queries, idle")
@@ -66,29 +75,12 @@ func (o *Options) queries(ctx context.Context, size int, rate float64) (reports 
 	if err != nil {
 		return nil, err
 	}
-	o.Progress("queries beside %.0f events/s", rate*float64(size))
-	var wait sync.WaitGroup
-	defer wait.Wait()
-	loading, stop := context.WithCancel(ctx)
-	defer stop()
-	wait.Add(1)
-	var load Phase
-	var loadErr error
-	go func() {
-		defer wait.Done()
-		load, loadErr = o.drive(loading, p, requests, rate, 1e6)
-	}()
-	if err := sleep(ctx, 200*time.Millisecond); err != nil {
-		return nil, err
-	}
-	busy, err := o.ask(ctx, p)
-	stop()
-	wait.Wait()
-	if err != nil {
-		return nil, err
-	}
-	if loadErr != nil && !errors.Is(loadErr, context.Canceled) {
-		return nil, loadErr
+	busy := make([]besides, len(rates))
+	for i, rate := range rates {
+		o.Progress("queries beside %.0f events/s", rate*float64(size))
+		if busy[i], err = o.beside(ctx, p, requests, rate); err != nil {
+			return nil, err
+		}
 	}
 	// The events that have come in meanwhile make queries slower too, which is not what is asked.
 	o.Progress("queries, idle again")
@@ -100,14 +92,42 @@ func (o *Options) queries(ctx context.Context, size int, rate float64) (reports 
 		return nil, err
 	}
 	mean := func(i int, q float64) float64 { return (quantile(idle[i], q) + quantile(after[i], q)) / 2 }
-	for i, q := range questions {
-		reports = append(reports, QueryReport{
-			Name: q.name, Text: q.text, Asked: rate * float64(size), Rate: perSecond(load.Events, load),
-			IdleP50: mean(i, 0.5), IdleP95: mean(i, 0.95),
-			BusyP50: quantile(busy[i], 0.5), BusyP95: quantile(busy[i], 0.95),
-		})
+	for k, b := range busy {
+		for i, q := range questions {
+			reports = append(reports, QueryReport{
+				Name: q.name, Text: q.text, Asked: rates[k] * float64(size), Rate: perSecond(b.load.Events, b.load),
+				IdleP50: mean(i, 0.5), IdleP95: mean(i, 0.95),
+				BusyP50: quantile(b.times[i], 0.5), BusyP95: quantile(b.times[i], 0.95),
+			})
+		}
 	}
 	return reports, nil
+}
+
+// besides are the times of questions beside a load.
+type besides struct {
+	times [][]time.Duration
+	load  Phase
+}
+
+// beside asks all questions while events come in at rate requests a second.
+func (o *Options) beside(ctx context.Context, p *process, requests *supply, rate float64) (b besides, err error) {
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	loaded := make(chan error, 1)
+	go func() {
+		var err error
+		b.load, err = o.drive(loading, p, requests, rate, 1e6)
+		loaded <- err
+	}()
+	if err = sleep(ctx, 200*time.Millisecond); err == nil {
+		b.times, err = o.ask(ctx, p)
+	}
+	stop()
+	if loadErr := <-loaded; !errors.Is(loadErr, context.Canceled) {
+		err = errors.Join(err, loadErr)
+	}
+	return b, err
 }
 
 // sendHistory sends the events of the past on some connections.
