@@ -15,6 +15,9 @@ const (
 	// is saved up while none run. Without it, questions asked one after the other would keep events out.
 	firstShare = 0.5
 	firstSaved = 40 * time.Millisecond
+	// linger is how long work behind the scenes stands still after a query that went first: the next question often
+	// follows at once, and is seen when a processor has nothing else to run.
+	linger = 500 * time.Microsecond
 	// standTime is how often what stands still looks whether it may go on.
 	standTime = 100 * time.Microsecond
 	// lately is how long after a question more of them are expected.
@@ -47,15 +50,21 @@ func (p *priority) begin(now time.Time) int64 {
 	return until
 }
 
-// end notes that the query that began at a time, and went first until another, has ended.
-func (p *priority) end(began time.Time, until int64, now time.Time) {
-	if until == 0 {
-		return
-	}
+// end notes that the query that began at a time, and went first until another, has ended. It returns until when work
+// behind the scenes stands still now.
+func (p *priority) end(began time.Time, until int64, now time.Time) int64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.saved -= max(0, min(now.Sub(began), time.Duration(until-began.UnixNano())))
-	p.until.CompareAndSwap(until, 0) // a later one goes on
+	if until > 0 {
+		p.saved -= max(0, min(now.Sub(began), time.Duration(until-began.UnixNano())))
+		p.until.CompareAndSwap(until, 0) // a later one goes on
+	}
+	behind := p.until.Load()
+	if p.saved > 0 {
+		p.saved -= linger
+		behind = max(behind, now.Add(linger).UnixNano())
+	}
+	return behind
 }
 
 // standStill waits while a query goes first.

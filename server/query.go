@@ -152,8 +152,7 @@ func (q *question) release() {
 		q.use.Release()
 	}
 	q.unlisted()
-	q.s.priority.end(q.started, q.first, time.Now())
-	q.s.db.StandStill(q.s.priority.until.Load())
+	q.s.db.StandStill(q.s.priority.end(q.started, q.first, time.Now()))
 	q.s.opt.Processors.end()
 	q.done()
 	q.cancel(nil)
