@@ -73,11 +73,9 @@ func (c *certificate) reload(always bool) {
 	c.log.Info("certificate read", attrs...)
 }
 
-// watch reads the certificate again when its files change, and at SIGHUP, until the function returned
-// is called.
+// watch reads the certificate again when its files change, until the function returned is called.
 func (c *certificate) watch() (stop func()) {
 	done := make(chan struct{})
-	ignore := onHangup(func() { c.reload(true) })
 	go func() {
 		tick := time.NewTicker(certificateTick)
 		defer tick.Stop()
@@ -90,10 +88,7 @@ func (c *certificate) watch() (stop func()) {
 			}
 		}
 	}()
-	return func() {
-		close(done)
-		ignore()
-	}
+	return func() { close(done) }
 }
 
 func (c *certificate) listener(ln net.Listener) net.Listener {

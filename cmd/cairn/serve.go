@@ -9,8 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 
 	"cairn/engine"
 	"cairn/server"
@@ -68,7 +71,7 @@ first token closes it: from then on every request needs one.
 
 An answer to /v1/events comes after the events are on disk. SIGTERM or Ctrl-C ends the server in
 order: no new requests, the running ones are answered, the store is closed. SIGHUP reads the
-certificate again.`
+certificate again; without one, it ends a server whose terminal is closed, and no other.`
 }
 
 func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
@@ -81,6 +84,10 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 	}
 	log := cmd.logger(c)
 	options.Logger = log
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	hangup := hangup{log: log, terminal: term.IsTerminal(int(os.Stdin.Fd())), stop: stop}
+	defer onHangup(hangup.handle)()
 	s := store{Data: cmd.Data}
 	options.Processors = server.AddProcessor()
 	db, err := s.openDB(engine.Options{
@@ -110,8 +117,8 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 		if err != nil {
 			return errors.Join(err, srv.Shutdown(ctx))
 		}
-		stop := cert.watch()
-		defer stop()
+		defer cert.watch()()
+		hangup.certificate.Store(cert)
 		public = cert.listener(public)
 	}
 	operator, err := srv.FirstStart()
@@ -280,6 +287,26 @@ func loopback(host string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
+}
+
+// hangup is what SIGHUP means to a server.
+type hangup struct {
+	log         *slog.Logger
+	terminal    bool // it was started in one
+	stop        func()
+	certificate atomic.Pointer[certificate] // nil: none
+}
+
+func (h *hangup) handle() {
+	switch cert := h.certificate.Load(); {
+	case cert != nil:
+		cert.reload(true)
+	case h.terminal:
+		h.log.Info("the terminal was closed")
+		h.stop()
+	default: // a service manager's reload
+		h.log.Info("SIGHUP: there is no certificate to read again; other settings are read at the start")
+	}
 }
 
 // onHangup calls f at every SIGHUP until the function returned is called.

@@ -74,6 +74,40 @@ func TestStoppedServerAnswersOrRefuses(t *testing.T) {
 	}
 }
 
+// TestHangup has a service manager reload a server without a certificate, which goes on, and a terminal close on one.
+func TestHangup(t *testing.T) {
+	srv, err := startServer(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := srv.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+		if n := countEvents(t, srv.url); n != 0 {
+			t.Errorf("%d events", n)
+		}
+	}
+	if err := srv.stop(); err != nil {
+		t.Errorf("stop: %v\n%s", err, srv.log.String())
+	}
+	if !strings.Contains(srv.log.String(), "no certificate to read again") {
+		t.Errorf("the log does not tell of it:\n%s", srv.log.String())
+	}
+
+	stopped := false
+	h := hangup{log: discardLogger(), terminal: true, stop: func() { stopped = true }}
+	if h.handle(); !stopped {
+		t.Error("the server goes on without its terminal")
+	}
+	stopped = false
+	h.certificate.Store(&certificate{certFile: "none", keyFile: "none", log: discardLogger()})
+	if h.handle(); stopped {
+		t.Error("a server with a certificate is ended")
+	}
+}
+
 func countEvents(t *testing.T, url string) int64 {
 	t.Helper()
 	resp, err := http.Post(url+"/v1/query?format=csv", "text/plain", strings.NewReader("* | stats count() as n"))
