@@ -20,6 +20,7 @@ import (
 	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"cairn/engine/keys"
 )
@@ -59,7 +60,8 @@ type DB struct {
 	erasing []*Tenant
 
 	sequence     atomic.Uint64 // of the newest frame
-	still        atomic.Int64  // until when background work stands still, Unix nanoseconds
+	opened       time.Time
+	still        atomic.Int64  // until when background work stands still, since opened
 	committed    atomic.Int64  // time of the latest commit by the machine's clock, Unix nanoseconds
 	linkedCopies atomic.Uint64 // made so far, of rows of linked users
 	worker       *worker
@@ -77,7 +79,7 @@ func Open(dir string, opt Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{dir: dir, opt: opt, store: s, cache: newCache(opt.CacheBytes), userBudget: newUserBudget(opt.UserCacheEntries)}
+	db := &DB{dir: dir, opt: opt, opened: time.Now(), store: s, cache: newCache(opt.CacheBytes), userBudget: newUserBudget(opt.UserCacheEntries)}
 	if err := db.read(); err != nil {
 		_ = s.close()
 		return nil, fmt.Errorf("open %s: %w", dir, err)

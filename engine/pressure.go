@@ -32,19 +32,19 @@ const (
 	mergePause    = 5 * time.Millisecond
 )
 
-// StandStill has background work stand still until a time, in Unix nanoseconds, for something short that is not to
-// share the processors with it. A time that is over, such as 0, lets it go on. It goes on anyway when unsealed events
-// take so much memory that appends would soon have to wait.
-func (db *DB) StandStill(until int64) { db.still.Store(until) }
+// StandStill has background work stand still for some time from now, for something short that is not to share the
+// processors with it. 0 lets it go on. What is told last counts. It goes on anyway when unsealed events take so much
+// memory that appends would soon have to wait, and when the store is closed.
+func (db *DB) StandStill(d time.Duration) { db.still.Store(int64(time.Since(db.opened) + d)) }
 
 // standStill waits until background work may go on.
 func (db *DB) standStill() {
 	for {
-		left := db.still.Load() - time.Now().UnixNano()
-		if left <= 0 || db.Pressure() >= pacePressure {
+		left := time.Duration(db.still.Load()) - time.Since(db.opened)
+		if left <= 0 || db.Pressure() >= pacePressure || db.worker.isStopped() {
 			return
 		}
-		time.Sleep(min(time.Duration(left), pacePause))
+		time.Sleep(min(left, pacePause))
 	}
 }
 

@@ -76,6 +76,16 @@ func startWorker(db *DB) *worker {
 	return w
 }
 
+// isStopped reports whether the store is being closed.
+func (w *worker) isStopped() bool {
+	select {
+	case <-w.stopped:
+		return true
+	default:
+		return false
+	}
+}
+
 // run calls due whenever it is woken, and once a tick, until ctx ends.
 func (w *worker) run(ctx context.Context, loop int, wake <-chan struct{}, due func(context.Context) error) {
 	defer w.done.Done()

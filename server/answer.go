@@ -25,10 +25,16 @@ func (r *request) streamQuery(request *api.QueryRequest) error {
 	if err != nil {
 		return err
 	}
+	streams := false
+	defer func() {
+		if !streams { // also after a panic
+			q.release()
+		}
+	}()
 	if same, err := r.unchanged(q, "ndjson"); same || err != nil {
-		q.release()
 		return err
 	}
+	streams = true
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(r.s.running, func() { reader.CloseWithError(context.Canceled) })
 	r.s.background.Go(func() {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,68 +19,104 @@ const (
 	// linger is how long work behind the scenes stands still after a query that went first: the next question often
 	// follows at once, and is seen when a processor has nothing else to run.
 	linger = 500 * time.Microsecond
-	// standTime is how often what stands still looks whether it may go on.
+	// standTime is after how long what stands still looks whether it may go on; a processor with nothing else to do
+	// makes a millisecond of it.
 	standTime = 100 * time.Microsecond
 	// lately is how long after a question more of them are expected.
 	lately = time.Second
 )
 
-// priority says which queries go first. It is safe for concurrent use.
+// priority says which queries go first. Times are those of now, which no change of the clock moves. It is safe for
+// concurrent use.
 type priority struct {
-	mu    sync.Mutex
-	saved time.Duration // for how long queries may still go first, as of counted
-	at    time.Time     // when it was counted
+	start time.Time
+	// hold has work behind the scenes stand still for so long from now; it is called in the order of what it is told.
+	hold func(time.Duration)
 
-	asked atomic.Int64 // when the latest query began, Unix nanoseconds
-	until atomic.Int64 // until when the latest that goes first does; 0: none does
+	mu    sync.Mutex
+	first []time.Duration // until when queries that run go first
+	saved time.Duration   // for how long queries may still go first, as of at
+	at    time.Duration
+
+	asked atomic.Int64 // when the latest query began; 0: there was none
+	until atomic.Int64 // until when some query goes first; 0: none does
 }
 
-// begin returns until when a query that begins now goes first, in Unix nanoseconds; 0: it does not.
-func (p *priority) begin(now time.Time) int64 {
+func newPriority(hold func(time.Duration)) *priority {
+	return &priority{start: time.Now(), hold: hold, saved: firstSaved}
+}
+
+// now is the time since the start, and never 0.
+func (p *priority) now() time.Duration { return time.Since(p.start) + 1 }
+
+// account brings saved up to date.
+func (p *priority) account(now time.Duration) {
+	if now <= p.at {
+		return
+	}
+	p.saved += time.Duration(firstShare * float64(now-p.at))
+	p.saved -= max(0, min(now, time.Duration(p.until.Load()))-p.at)
+	p.saved = min(p.saved, firstSaved)
+	p.at = now
+}
+
+// begin returns until when a query that begins now goes first; 0: it does not. The caller calls end with it.
+func (p *priority) begin() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked.Store(now.UnixNano())
-	since := min(max(0, now.Sub(p.at)), time.Minute)
-	p.saved = min(firstSaved, p.saved+time.Duration(firstShare*float64(since)))
-	p.at = now
+	now := p.now()
+	p.asked.Store(int64(now))
+	p.account(now)
 	if p.saved <= 0 {
 		return 0
 	}
-	until := now.Add(min(firstFor, p.saved)).UnixNano()
-	p.until.Store(until)
+	until := now + min(firstFor, p.saved)
+	p.first = append(p.first, until)
+	p.until.Store(int64(slices.Max(p.first)))
+	p.hold(time.Duration(p.until.Load()) - now)
 	return until
 }
 
-// end notes that the query that began at a time, and went first until another, has ended. It returns until when work
-// behind the scenes stands still now.
-func (p *priority) end(began time.Time, until int64, now time.Time) int64 {
+// end notes that a query has ended.
+func (p *priority) end(until time.Duration) {
+	if until == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if until > 0 {
-		p.saved -= max(0, min(now.Sub(began), time.Duration(until-began.UnixNano())))
-		p.until.CompareAndSwap(until, 0) // a later one goes on
-	}
-	behind := p.until.Load()
+	now := p.now()
+	p.account(now)
+	i := slices.Index(p.first, until)
+	p.first = slices.Delete(p.first, i, i+1)
+	behind := now
 	if p.saved > 0 {
 		p.saved -= linger
-		behind = max(behind, now.Add(linger).UnixNano())
+		behind += linger
 	}
-	return behind
+	last := time.Duration(0)
+	if len(p.first) > 0 {
+		last = slices.Max(p.first)
+	}
+	p.until.Store(int64(last))
+	p.hold(max(behind, last) - now)
 }
 
 // standStill waits while a query goes first.
 func (p *priority) standStill() {
 	for {
-		left := p.until.Load() - time.Now().UnixNano()
+		left := time.Duration(p.until.Load()) - p.now()
 		if left <= 0 {
 			return
 		}
-		time.Sleep(min(time.Duration(left), standTime))
+		time.Sleep(min(left, standTime))
 	}
 }
 
 // wasAsked reports whether there was a question lately.
-func (p *priority) wasAsked() bool { return time.Now().UnixNano()-p.asked.Load() < int64(lately) }
+func (p *priority) wasAsked() bool {
+	asked := time.Duration(p.asked.Load())
+	return asked > 0 && p.now()-asked < lately
+}
 
 // slot waits until a long body may be scanned, and returns what gives its place back. While questions keep coming,
 // one processor is left to them: Go looks for requests that have come when a processor has nothing else to run.

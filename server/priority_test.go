@@ -6,79 +6,118 @@ import (
 	"time"
 )
 
-func TestQueriesGoFirst(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	var p priority
-	query := func(took time.Duration) time.Duration {
-		t.Helper()
-		began := now
-		until := p.begin(began)
-		if p.until.Load() != until && until != 0 {
-			t.Errorf("it goes first until %d, not %d", p.until.Load(), until)
-		}
-		now = now.Add(took)
-		saved := p.saved - min(took, time.Duration(max(0, until-began.UnixNano())))
-		switch behind := p.end(began, until, now); {
-		case saved > 0 && behind != now.Add(linger).UnixNano():
-			t.Errorf("work behind the scenes stands still until %d, not for %v", behind, linger)
-		case saved <= 0 && behind != 0:
-			t.Error("work behind the scenes stands still for what has had its share")
-		}
-		if p.until.Load() != 0 {
-			t.Error("it goes first after its end")
-		}
-		return max(0, time.Duration(until-began.UnixNano()))
-	}
-	if first := query(time.Second); first != firstFor {
-		t.Errorf("a long query goes first for %v", first)
-	}
-	// Short ones, one after the other: what was saved up is used, and then they have their share.
-	var first, all time.Duration
-	for range 1000 {
-		first += min(query(time.Millisecond), time.Millisecond)
-		all += time.Millisecond
-	}
-	// Of the share, some goes to what stands still after them.
-	if want := time.Duration(firstShare * float64(all)); first < want/2 || first > want+firstSaved+firstFor {
-		t.Errorf("they went first for %v of %v", first, all)
-	}
-	now = now.Add(time.Hour)
-	if first := query(time.Millisecond); first != firstFor {
-		t.Errorf("after a rest it goes first for %v", first)
-	}
-	now = now.Add(-2 * time.Hour) // the clock was put back
-	if first := query(time.Millisecond); first != firstFor {
-		t.Errorf("after the clock was put back it goes first for %v", first)
-	}
-
-	// The end of one that a later one has replaced does not end that.
-	one := p.begin(now)
-	later := now.Add(time.Millisecond)
-	two := p.begin(later)
-	if behind := p.end(now, one, later); p.until.Load() != two || behind != two {
-		t.Errorf("the later goes first until %d, not %d", p.until.Load(), two)
-	}
-	p.end(later, two, later)
+// behind is what work behind the scenes was told last.
+type behind struct {
+	until time.Time
 }
 
-func TestStandStill(t *testing.T) {
+func (h *behind) hold(d time.Duration) { h.until = time.Now().Add(d) }
+
+// left is for how long it still stands still.
+func (h *behind) left() time.Duration { return max(0, time.Until(h.until)) }
+
+// left is for how long some query still goes first.
+func (p *priority) left() time.Duration { return max(0, time.Duration(p.until.Load())-p.now()) }
+
+func TestQueriesGoFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var p priority
+		var h behind
+		p := newPriority(h.hold)
+		query := func(took time.Duration) (first time.Duration) {
+			until := p.begin()
+			first = p.left()
+			if until > 0 && h.left() != first {
+				t.Errorf("it goes first for %v, and what is behind the scenes stands still for %v", first, h.left())
+			}
+			time.Sleep(took)
+			first = min(first, took)
+			p.end(until)
+			if p.left() != 0 || h.left() > linger {
+				t.Errorf("after its end it goes first for %v, and what is behind the scenes stands still for %v", p.left(), h.left())
+			}
+			return first
+		}
+		if first := query(time.Second); first != firstFor {
+			t.Errorf("a long query goes first for %v", first)
+		}
+		// Short ones, one after the other: what was saved up is used, and then they have their share. Of that, some
+		// goes to what stands still after them.
+		var first time.Duration
+		const queries = 1000
+		for range queries {
+			first += query(time.Millisecond)
+		}
+		if want := time.Duration(firstShare * queries * float64(time.Millisecond)); first < want/2 || first > want+firstSaved+firstFor {
+			t.Errorf("they went first for %v of %d ms", first, queries)
+		}
+		time.Sleep(time.Hour)
+		if first := query(10 * time.Millisecond); first != firstFor {
+			t.Errorf("after a rest it goes first for %v", first)
+		}
+	})
+}
+
+// TestQueriesGoFirstTogether has several at once: the share is of the time, not of each.
+func TestQueriesGoFirstTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h behind
+		p := newPriority(h.hold)
+		one := p.begin()
+		time.Sleep(time.Millisecond)
+		two := p.begin()
+		if p.left() != firstFor {
+			t.Errorf("the later goes first for %v", p.left())
+		}
+		time.Sleep(time.Millisecond)
+		p.end(two)
+		if want := firstFor - 2*time.Millisecond; p.left() != want || h.left() != want {
+			t.Errorf("the earlier then goes first for %v and %v, not %v", p.left(), h.left(), want)
+		}
+		p.end(one)
+		if p.left() != 0 {
+			t.Errorf("none runs and goes first for %v", p.left())
+		}
+		const at = 6
+		first, rounds := time.Duration(0), 1000
+		for range rounds {
+			var untils [at]time.Duration
+			for i := range untils {
+				untils[i] = p.begin()
+			}
+			first += min(p.left(), time.Millisecond)
+			time.Sleep(time.Millisecond)
+			for _, until := range untils {
+				p.end(until)
+			}
+		}
+		if want := time.Duration(firstShare * float64(rounds) * float64(time.Millisecond)); first > want+firstSaved+firstFor || first < want/10 {
+			t.Errorf("they went first for %v of %d ms", first, rounds)
+		}
+		if len(p.first) != 0 {
+			t.Errorf("%d go first, and none runs", len(p.first))
+		}
+	})
+}
+
+func TestBodiesStandStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPriority(func(time.Duration) {})
 		start := time.Now()
 		p.standStill()
 		if time.Since(start) != 0 {
 			t.Error("it stands still for nobody")
 		}
-		p.begin(start)
+		until := p.begin()
 		p.standStill()
 		if stood := time.Since(start); stood != firstFor {
 			t.Errorf("it stood still for %v of a query that takes longer", stood)
 		}
+		p.end(until)
 		start = time.Now()
-		until := p.begin(start)
+		until = p.begin()
 		go func() {
 			time.Sleep(time.Millisecond)
-			p.end(start, until, time.Now())
+			p.end(until)
 		}()
 		p.standStill()
 		if stood := time.Since(start); stood < time.Millisecond || stood > time.Millisecond+standTime {
@@ -89,12 +128,11 @@ func TestStandStill(t *testing.T) {
 
 func TestSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{scanning: make(chan struct{}, 1)}
-		time.Sleep(lately)
+		s := &Server{scanning: make(chan struct{}, 1), priority: newPriority(func(time.Duration) {})}
 		for range 3 {
 			defer s.slot()() // nothing was asked
 		}
-		s.priority.begin(time.Now())
+		s.priority.end(s.priority.begin())
 		first := s.slot()
 		got := false
 		go func() {
@@ -109,6 +147,10 @@ func TestSlots(t *testing.T) {
 		synctest.Wait()
 		if !got {
 			t.Error("the slot that was given back is not taken")
+		}
+		time.Sleep(lately)
+		for range 3 {
+			defer s.slot()() // nothing was asked lately
 		}
 	})
 }

@@ -20,7 +20,8 @@ const spareRest = 2 * time.Second
 type Processors struct {
 	own     int          // without the spare
 	queries atomic.Int64 // that run
-	last    atomic.Int64 // when the latest ended, Unix nanoseconds
+	start   time.Time
+	last    atomic.Int64 // when the latest ended, since start
 	resting atomic.Bool  // there is no spare
 
 	setting sync.Mutex
@@ -34,7 +35,7 @@ func AddProcessor() *Processors {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return nil
 	}
-	p := &Processors{own: runtime.GOMAXPROCS(0)}
+	p := &Processors{own: runtime.GOMAXPROCS(0), start: time.Now()}
 	p.set()
 	return p
 }
@@ -79,19 +80,23 @@ func (p *Processors) end() {
 	if p == nil {
 		return
 	}
-	p.last.Store(time.Now().UnixNano())
+	p.last.Store(int64(time.Since(p.start)))
 	p.queries.Add(-1)
 }
 
 // restEnded adds the spare again, or looks later.
 func (p *Processors) restEnded() {
-	since := time.Duration(time.Now().UnixNano() - p.last.Load())
-	if p.queries.Load() > 0 || since < spareRest {
+	queries := p.queries.Load() // before since: one that ends meanwhile has its rest
+	since := time.Since(p.start) - time.Duration(p.last.Load())
+	if queries > 0 || since < spareRest {
 		p.setting.Lock()
 		defer p.setting.Unlock()
 		p.timer.Reset(max(spareRest-since, spareRest/10))
 		return
 	}
 	p.resting.Store(false)
+	if p.queries.Load() > 0 { // one has begun, and seen no need to do anything
+		p.resting.Store(true)
+	}
 	p.set()
 }

@@ -12,7 +12,6 @@ func TestAddProcessor(t *testing.T) {
 	if p := AddProcessor(); p != nil || runtime.GOMAXPROCS(0) != before {
 		t.Errorf("what the environment says was changed: %d", runtime.GOMAXPROCS(0))
 	}
-	t.Setenv("GOMAXPROCS", "")
 	p := addedProcessor(t)
 	if n := runtime.GOMAXPROCS(0); n != before+1 {
 		t.Errorf("%d, not one more than %d", n, before)
@@ -55,6 +54,7 @@ func TestQueriesHaveTheProcessors(t *testing.T) {
 // addedProcessor adds a spare processor, and removes it when the test has ended.
 func addedProcessor(t *testing.T) *Processors {
 	t.Helper()
+	t.Setenv("GOMAXPROCS", "")
 	before := runtime.GOMAXPROCS(0)
 	p := AddProcessor()
 	t.Cleanup(func() {

@@ -89,7 +89,7 @@ type question struct {
 	use            *held.Use[*engine.Snapshot]
 	opt            query.Options
 	started        time.Time
-	first          int64 // until when it goes first
+	first          time.Duration // until when it goes first, by the server's priority
 	cancel         context.CancelCauseFunc
 	done, unlisted func()
 }
@@ -107,13 +107,17 @@ func (r *request) begin(request *api.QueryRequest) (*question, error) {
 		q.cancel(nil)
 		return nil, err
 	}
+	began := false
+	defer func() {
+		if !began { // also after a panic
+			q.release()
+		}
+	}()
 	r.s.opt.Processors.begin()
 	q.unlisted = r.s.queries.add(t.name, r.id, request.Query, r.s.opt.Now(), q.cancel)
 	q.started = time.Now()
-	q.first = r.s.priority.begin(q.started)
-	r.s.db.StandStill(q.first)
+	q.first = r.s.priority.begin()
 	if q.use, err = r.s.snapshotOf(t, request.Snapshot); err != nil {
-		q.release()
 		return nil, err
 	}
 	q.snapshot = q.use.Snapshot
@@ -121,9 +125,9 @@ func (r *request) begin(request *api.QueryRequest) (*question, error) {
 		q.opt, err = queryOptions(request, q.snapshot, limits, r.s.opt.Now())
 	}
 	if err != nil {
-		q.release()
 		return nil, err
 	}
+	began = true
 	return q, nil
 }
 
@@ -152,7 +156,7 @@ func (q *question) release() {
 		q.use.Release()
 	}
 	q.unlisted()
-	q.s.db.StandStill(q.s.priority.end(q.started, q.first, time.Now()))
+	q.s.priority.end(q.first)
 	q.s.opt.Processors.end()
 	q.done()
 	q.cancel(nil)

@@ -30,7 +30,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -78,7 +77,7 @@ type Options struct {
 func (o *Options) EnsureDefaults() {
 	o.Limits = over(standardLimits(), o.Limits)
 	setDefault(&o.InFlightBytes, 256<<20)
-	setDefault(&o.Queries, max(4, 2*runtime.GOMAXPROCS(0)))
+	setDefault(&o.Queries, max(4, 2*o.Processors.count()))
 	setDefault(&o.QueriesWaiting, 64)
 	setDefault(&o.QueryWait, 10*time.Second)
 	setDefault(&o.HeaderTimeout, 20*time.Second)
@@ -117,7 +116,7 @@ type Server struct {
 	admin    *fasthttp.Server
 	inFlight budget
 	turns    *turns
-	priority priority
+	priority *priority
 	scanning chan struct{} // the long bodies that are being scanned while questions keep coming
 	queries  queries
 	// snapshots are kept for a while, to be asked again.
@@ -155,6 +154,7 @@ func New(db *engine.DB, opt Options) (*Server, error) {
 		tokens: tokens,
 		turns:  newTurns(opt.Queries, opt.QueriesWaiting, opt.QueryWait),
 	}
+	s.priority = newPriority(db.StandStill)
 	s.scanning = make(chan struct{}, max(1, opt.Processors.count()-1))
 	s.tenants = newTenants(db, opt.Limits, s.priority.standStill)
 	s.pressure = db.Pressure

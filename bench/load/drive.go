@@ -1,8 +1,8 @@
 package load
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -157,7 +157,7 @@ func (o *Options) driveBy(ctx context.Context, send sending, p *process, request
 	at := func(q float64) float64 { return float64(t.latency.ValueAtQuantile(q)) / 1e6 }
 	phase.P50, phase.P99, phase.P999, phase.Max = at(50), at(99), at(99.9), float64(t.latency.Max())/1e6
 	phase.Held = rate > 0 && phase.Shed == 0 && int64(phase.Requests) == d.total && phase.Seconds <= seconds+max(0.02*seconds, 0.1)
-	return phase, errors.Join(ctx.Err(), err)
+	return phase, cmp.Or(err, ctx.Err())
 }
 
 // driver says what is sent when.

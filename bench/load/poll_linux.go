@@ -41,8 +41,7 @@ type poller struct {
 
 // polled is one connection.
 type polled struct {
-	file     *os.File
-	fd       int
+	fd       int // 0: not open
 	index    int32
 	in       incoming
 	answered bool
@@ -52,8 +51,8 @@ type polled struct {
 	due      time.Time
 }
 
-// beat is how much later than it is due a request is sent at most: to be woken for every one would cost more than
-// the requests do.
+// beat is how much later than it is due a request may be sent, for want of being woken: to be woken for every one
+// would cost more than the requests do.
 const beat = 250 * time.Microsecond
 
 // timerIndex stands for the timer where connections have their index.
@@ -61,6 +60,9 @@ const timerIndex = -1
 
 // patience is how long the thread waits before it looks whether it has been called off.
 const patience = 50 * time.Millisecond
+
+// answerPatience is how long answers are waited for when a load has been called off.
+const answerPatience = 10 * time.Second
 
 // open takes the connections out of the runtime's hands: it would be woken for every answer too.
 func (p *poller) open(conns []net.Conn) (err error) {
@@ -77,15 +79,8 @@ func (p *poller) open(conns []net.Conn) (err error) {
 	for i, conn := range conns {
 		c := &p.conns[i]
 		c.index = int32(i)
-		if c.file, err = conn.(*net.TCPConn).File(); err != nil {
+		if c.fd, err = takeOver(conn.(*net.TCPConn)); err != nil {
 			return err
-		}
-		if err := conn.Close(); err != nil {
-			return err
-		}
-		c.fd = int(c.file.Fd())
-		if err := unix.SetNonblock(c.fd, true); err != nil {
-			return os.NewSyscallError("fcntl", err)
 		}
 		if err := p.control(unix.EPOLL_CTL_ADD, c.fd, c.index, unix.EPOLLIN); err != nil {
 			return err
@@ -98,16 +93,34 @@ func (p *poller) open(conns []net.Conn) (err error) {
 func (p *poller) close() error {
 	var err error
 	for i := range p.conns {
-		if file := p.conns[i].file; file != nil {
-			err = errors.Join(err, file.Close())
-		}
+		err = errors.Join(err, closeOpen(p.conns[i].fd))
 	}
-	for _, fd := range []int{p.timer, p.epoll} {
-		if fd > 0 {
-			err = errors.Join(err, unix.Close(fd))
-		}
+	return errors.Join(err, closeOpen(p.timer), closeOpen(p.epoll))
+}
+
+func closeOpen(fd int) error {
+	if fd == 0 {
+		return nil
 	}
-	return err
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+
+// takeOver returns a descriptor of the connection that the runtime does not know, and closes the one it knows.
+func takeOver(conn *net.TCPConn) (fd int, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var dupErr error
+	if err := raw.Control(func(known uintptr) {
+		fd, dupErr = unix.FcntlInt(known, unix.F_DUPFD_CLOEXEC, 3)
+	}); err != nil {
+		return 0, err
+	}
+	if dupErr != nil {
+		return 0, os.NewSyscallError("fcntl", dupErr)
+	}
+	return fd, conn.Close()
 }
 
 func (p *poller) control(op, fd int, index int32, events uint32) error {
@@ -118,22 +131,33 @@ func (p *poller) control(op, fd int, index int32, events uint32) error {
 func (p *poller) run(ctx context.Context) error {
 	ready := make([]unix.EpollEvent, len(p.conns)+1)
 	due, more := p.take(time.Now())
-	for more || p.busy > 0 {
+	var calledOff time.Time
+	for {
 		now := time.Now()
-		more = more && ctx.Err() == nil && now.Before(p.end)
+		if more && ctx.Err() != nil {
+			more, calledOff = false, now
+		}
+		more = more && now.Before(p.end)
 		for more && len(p.idle) > 0 && !due.After(now) {
-			c := p.idle[len(p.idle)-1]
-			p.idle = p.idle[:len(p.idle)-1]
+			// The one that has been idle for longest: the server closes what is idle for too long.
+			c := p.idle[0]
+			p.idle = append(p.idle[:0], p.idle[1:]...)
+			if p.rate == 0 {
+				due = time.Now()
+			}
 			if err := p.start(c, due); err != nil {
 				return err
 			}
 			due, more = p.take(now)
 		}
-		if !more && p.busy == 0 {
+		if p.busy == 0 && !more {
 			return nil
 		}
+		if !calledOff.IsZero() && now.Sub(calledOff) > answerPatience {
+			return fmt.Errorf("%d requests have no answer after %v", p.busy, answerPatience)
+		}
 		if more && len(p.idle) > 0 && !p.armed {
-			if err := p.arm(due.Sub(now)); err != nil {
+			if err := p.arm(time.Until(due)); err != nil {
 				return err
 			}
 		}
@@ -147,7 +171,6 @@ func (p *poller) run(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
 }
 
 // arm has the timer wake the thread after d, or a beat if that is longer.

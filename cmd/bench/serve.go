@@ -32,7 +32,6 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		}
 		defer finish()
 	}
-	processors := server.AddProcessor()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	db, err := engine.Open(c.Data, engine.Options{Logger: log})
 	if err != nil {
@@ -49,6 +48,7 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	processors := server.AddProcessor()
 	srv, err := server.New(db, server.Options{Logger: log, Processors: processors})
 	if err != nil {
 		return err

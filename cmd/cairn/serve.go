@@ -89,7 +89,6 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 	hangup := hangup{log: log, terminal: term.IsTerminal(int(os.Stdin.Fd())), stop: stop}
 	defer onHangup(hangup.handle)()
 	s := store{Data: cmd.Data}
-	options.Processors = server.AddProcessor()
 	db, err := s.openDB(engine.Options{
 		Logger: log, CacheBytes: int64(cmd.Cache), HotBytes: int64(cmd.HotMemory),
 		DedupWindow: cmd.DedupWindow, SealIdle: cmd.SealIdle,
@@ -102,6 +101,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) (err error) {
 			err = closed
 		}
 	}()
+	options.Processors = server.AddProcessor()
 	srv, err := server.New(db, options)
 	if err != nil {
 		return err
