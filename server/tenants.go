@@ -27,7 +27,7 @@ type tenantRecord struct {
 type tenants struct {
 	db    *engine.DB
 	base  api.Limits // of a tenant that sets none
-	pace  func()     // called while long bodies are scanned
+	pace  func()     // called while bodies are scanned, every so many events
 	mu    sync.RWMutex
 	byKey map[string]*tenant
 	// settings is held while those of a tenant are changed, or it is made or dropped. It is taken first.
