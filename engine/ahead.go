@@ -71,6 +71,7 @@ func (w *worker) runAhead(ctx context.Context) {
 func (t *Tenant) prepareHot(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
+			t.db.counters.panics.Add(1)
 			t.db.opt.Logger.Error("panic while events were put in order", "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -71,20 +70,12 @@ func takeAppends(waiting []*pending) int {
 func (t *Tenant) commitAppends(appends []*pending) {
 	t.commitMu.Lock()
 	defer t.commitMu.Unlock()
-	var err error
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic in a commit of tenant %q: %v\n%s", t.name, p, debug.Stack())
-			t.db.store.fail(err)
-			err = t.db.store.err()
+	err := t.db.mustEnd("commit of tenant", t.name, func() error { return t.commitGroup(appends) })
+	if err != nil {
+		for _, p := range appends {
+			p.err = err
 		}
-		if err != nil {
-			for _, p := range appends {
-				p.err = err
-			}
-		}
-	}()
-	err = t.commitGroup(appends)
+	}
 }
 
 // commitGroup writes the frames of all appends in one batch and makes them visible. The caller holds

@@ -124,7 +124,7 @@ func (v *linkView) copyLinked(ctx context.Context, list []linkedCopy) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return parallel(ctx, runtime.GOMAXPROCS(0), len(list), func(i int) (err error) {
+	return list[0].handle.tenant.db.parallel(ctx, runtime.GOMAXPROCS(0), len(list), func(i int) (err error) {
 		c := &list[i]
 		c.made, err = c.handle.copyLinked(v, c.memo)
 		return err

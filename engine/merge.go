@@ -191,7 +191,11 @@ func (db *DB) mergeTenants(ctx context.Context, tenants []*Tenant, settle bool) 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			c, err := t.mergeSegments(job)
+			var c *change
+			err := db.contain(func() (err error) {
+				c, err = t.mergeSegments(job)
+				return err
+			})
 			if err != nil {
 				if !isCorrupt(err) {
 					return errors.Join(append(failed, err)...)

@@ -69,7 +69,7 @@ func (db *DB) sealSome(ctx context.Context, jobs []sealJob) (err error) {
 		}
 	}
 	arrivedFrom := db.now() - int64(db.opt.DedupWindow)
-	err = parallel(ctx, db.opt.Workers, len(changes), func(i int) error {
+	err = db.parallel(ctx, db.opt.Workers, len(changes), func(i int) error {
 		c := changes[i]
 		opt := db.buildOptions(c.cold)
 		opt.Pace = db.pacer()
@@ -102,8 +102,8 @@ func (db *DB) buildOptions(cold bool) segment.BuildOptions {
 }
 
 // parallel calls do for 0 to n-1 from as many goroutines as there are workers, and returns the first
-// error.
-func parallel(ctx context.Context, workers, n int, do func(i int) error) error {
+// error. A panic of do is one.
+func (db *DB) parallel(ctx context.Context, workers, n int, do func(i int) error) error {
 	var wait sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
@@ -125,7 +125,7 @@ func parallel(ctx context.Context, workers, n int, do func(i int) error) error {
 		go func() {
 			defer wait.Done()
 			for i := take(); i >= 0; i = take() {
-				if err := do(i); err != nil {
+				if err := db.contain(func() error { return do(i) }); err != nil {
 					mu.Lock()
 					failed = cmp.Or(failed, err)
 					mu.Unlock()

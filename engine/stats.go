@@ -11,6 +11,7 @@ type counters struct {
 	seals, sealedRows            atomic.Int64
 	merges, mergedRows           atomic.Int64
 	daysDropped                  atomic.Int64
+	panics                       atomic.Int64
 }
 
 func (c *counters) appended(r *Result) {
@@ -45,6 +46,7 @@ type Stats struct {
 	Seals, SealedRows            int64
 	Merges, MergedRows           int64
 	DaysDropped                  int64
+	Panics                       int64   // contained: each has ended one piece of work, or failed the store
 	WriteAmplification           float64 // of the key-value store
 }
 
@@ -56,7 +58,7 @@ func (db *DB) Stats() Stats {
 		Tenants: len(db.storedTenants()), HotBytes: hot, Cache: db.cache.stats(),
 		Stored: c.stored.Load(), Duplicates: c.duplicates.Load(), Rejected: c.rejected.Load(),
 		Seals: c.seals.Load(), SealedRows: c.sealedRows.Load(),
-		Merges: c.merges.Load(), MergedRows: c.mergedRows.Load(), DaysDropped: c.daysDropped.Load(),
+		Merges: c.merges.Load(), MergedRows: c.mergedRows.Load(), DaysDropped: c.daysDropped.Load(), Panics: c.panics.Load(),
 	}
 	if db.store.use() == nil {
 		defer db.store.done()

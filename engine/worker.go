@@ -59,6 +59,8 @@ const (
 	loopMerge
 )
 
+var loopNames = [...]string{loopSeal: "sealing", loopMerge: "merging"}
+
 func startWorker(db *DB) *worker {
 	ctx, stop := context.WithCancel(context.Background())
 	w := &worker{db: db, stop: stop, stopped: ctx.Done(), wake: make(chan struct{}, 1), merge: make(chan struct{}, 1), order: make(chan struct{}, 1)}
@@ -98,7 +100,7 @@ func (w *worker) run(ctx context.Context, loop int, wake <-chan struct{}, due fu
 		case <-wake:
 		case <-tick.C:
 		}
-		err := due(ctx)
+		err := w.db.mustEnd("background work:", loopNames[loop], func() error { return due(ctx) })
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -61,7 +61,7 @@ func (r *request) streamQuery(request *api.QueryRequest) error {
 func (q *question) stream(w io.Writer) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			q.s.metrics.panics.Inc()
+			q.s.metrics.panics.Add(1)
 			q.s.opt.Logger.Error("panic in a query", "request", q.id, "query", q.text, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("an internal error; the server's log has more under the request id %s", q.id)
 		}

@@ -19,6 +19,7 @@ const (
 	smallBody            // JSON of settings and the like
 	eventBody            // api.Limits.BodyBytes
 	bulkBody             // api.Limits.BulkBodyBytes
+	importBody           // api.Limits.ImportBodyBytes
 	lookupBody           // api.Limits.LookupBytes
 )
 
@@ -167,6 +168,8 @@ func (r *request) bodyLimit(class bodyClass) int64 {
 		return limits.BodyBytes
 	case bulkBody:
 		return limits.BulkBodyBytes
+	case importBody:
+		return limits.ImportBodyBytes
 	case lookupBody:
 		return limits.LookupBytes
 	}

@@ -107,7 +107,7 @@ func (in *intake) storeGroup(posts []*posted) {
 	defer func() {
 		// A panic is the one request's that it is about, but which that is is not known.
 		if p := recover(); p != nil {
-			s.metrics.panics.Inc()
+			s.metrics.panics.Add(1)
 			s.opt.Logger.Error("panic while events were stored", "request", posts[0].request.id, "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
 			for _, one := range posts {
 				one.err = &api.Error{Code: api.CodeInternal, Message: "an internal error; the server's log has more"}

@@ -22,6 +22,7 @@ func limitsTable(l *api.Limits) []limit {
 	return []limit{
 		{"body_bytes", &l.BodyBytes, 8 * mib, 1 * kib, 256 * mib},
 		{"bulk_body_bytes", &l.BulkBodyBytes, 20 * mib, 1 * kib, 256 * mib},
+		{"import_body_bytes", &l.ImportBodyBytes, 10 * mib, 1 * kib, 256 * mib},
 		{"unpacked_bytes", &l.UnpackedBytes, 64 * mib, 1 * kib, 512 * mib},
 		{"events", &l.Events, 20_000, 1, 1_000_000},
 		{"event_bytes", &l.EventBytes, 1 * mib, 64, 16 * mib},

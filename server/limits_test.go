@@ -10,7 +10,6 @@ import (
 
 	"cairn/server/access"
 	"cairn/server/api"
-	"cairn/server/protocol"
 )
 
 // excess is a request that is just over a limit, and what comes of it.
@@ -34,6 +33,7 @@ func TestEveryLimit(t *testing.T) {
 	tries := map[string]excess{
 		"body_bytes":        {1024, events(1), events(100), "/v1/events", 413, api.CodeBodyTooLarge},
 		"bulk_body_bytes":   {limit: 1024},
+		"import_body_bytes": {limit: 1024},
 		"unpacked_bytes":    {2048, "gzip:" + events(1), "gzip:" + events(1000), "/v1/events", 413, api.CodeUnpackedLarge},
 		"events":            {3, events(3), events(4), "/v1/events", 413, api.CodeTooManyEvents},
 		"event_bytes":       {100, events(1), `{"event":"e","f":"` + large + `"}`, "/v1/events", 422, "event_too_large"},
@@ -89,22 +89,19 @@ func TestEveryLimit(t *testing.T) {
 			done()
 			w.want(t, ask("a"), 200, "")
 			w.turns.wait = wait
-		case "bulk_body_bytes": // of paths that protocols have with a limit of their own
-			owner, err := w.Server.tenants.get("a")
-			if err != nil {
-				t.Fatal(err)
+		case "bulk_body_bytes", "import_body_bytes": // of paths that protocols have with a limit of their own
+			key := w.tokens["a"][access.All]
+			one := fmt.Sprintf(`{"event":"e","distinct_id":"u","properties":{"token":%q,"distinct_id":"u","time":%d}}`, key, time.Now().Unix())
+			path, before, after := "/import?strict=1", "[", "]"
+			if l.name == "bulk_body_bytes" {
+				path, before, after = "/batch", `{"api_key":"`+key+`","batch":[`, "]}"
 			}
-			r := &request{s: w.Server, owner: owner}
-			short, long := &protocol.Request{WireBytes: 1024}, &protocol.Request{WireBytes: 1025}
-			if err := r.checkWire(owner, short, bulkBody); err != nil {
-				t.Errorf("%s: a body within it: %v", l.name, err)
-			}
-			if err := r.checkWire(owner, long, bulkBody); err == nil || w.coded(err).Code != api.CodeBodyTooLarge {
-				t.Errorf("%s: a body beyond it: %v", l.name, err)
-			}
-			if err := r.checkWire(owner, long, eventBody); err != nil {
-				t.Errorf("%s: a body that is not such: %v", l.name, err)
-			}
+			vendors := call{method: post, path: path, body: before + one + after}
+			w.want(t, vendors, 200, "")
+			vendors.body = before + strings.Repeat(one+",", 10) + one + after
+			w.want(t, vendors, 413, "")
+			set("null")
+			w.want(t, vendors, 200, "")
 		case "query_milliseconds":
 			owner, err := w.Server.tenants.get("a")
 			if err != nil || queryTimeout(owner.limits()).Milliseconds() != 1 {

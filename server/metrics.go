@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	vm "github.com/VictoriaMetrics/metrics"
@@ -16,7 +17,7 @@ import (
 // metrics counts what the server does, for Prometheus. Each server has a set of its own.
 type metrics struct {
 	set    *vm.Set
-	panics *vm.Counter
+	panics atomic.Int64 // of requests; the engine counts its own
 
 	mu sync.RWMutex
 	// counters of events by tenant, protocol, verdict and reason, and so on: looked up without making
@@ -34,7 +35,6 @@ type routeLabels struct {
 
 func newMetrics(s *Server) *metrics {
 	m := &metrics{set: vm.NewSet(), eventCounters: make(map[eventLabels]*vm.Counter), durations: make(map[routeLabels]*vm.PrometheusHistogram)}
-	m.panics = m.set.NewCounter("cairn_panics_total")
 	gauge := func(name string, value func() float64) { m.set.NewGauge(name, value) }
 	gauge("cairn_in_flight_bytes", func() float64 { return float64(s.inFlight.used.Load()) })
 	gauge("cairn_queries_running", func() float64 { running, _ := s.turns.state(); return float64(running) })
@@ -160,6 +160,7 @@ func (m *metrics) write(w io.Writer, s *Server) {
 		{"cairn_sealed_rows_total", float64(stats.SealedRows)},
 		{"cairn_merges_total", float64(stats.Merges)},
 		{"cairn_merged_rows_total", float64(stats.MergedRows)},
+		{"cairn_panics_total", float64(m.panics.Load() + stats.Panics)},
 		{"cairn_days_dropped_total", float64(stats.DaysDropped)},
 		{"cairn_write_amplification", stats.WriteAmplification},
 	} {

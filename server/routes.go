@@ -134,7 +134,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx, admin bool) {
 	ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.id))
 	defer func() {
 		if p := recover(); p != nil {
-			s.metrics.panics.Inc()
+			s.metrics.panics.Add(1)
 			s.opt.Logger.Error("panic in a request", "request", r.id, "path", string(ctx.Path()), "panic", p, "stack", string(debug.Stack()))
 			ctx.Response.Reset()
 			ctx.Response.Header.SetCanonical(headerRequestID, []byte(r.id))

@@ -60,8 +60,11 @@ func (r *request) vendorBody(where protocol.Route) ([]byte, error) {
 
 // vendorClass is how large bodies of a path may be.
 func vendorClass(where protocol.Route) bodyClass {
-	if where.BodyMax > 0 {
+	switch where.Bodies {
+	case protocol.BulkBodies:
 		return bulkBody
+	case protocol.ImportBodies:
+		return importBody
 	}
 	return eventBody
 }
@@ -131,7 +134,7 @@ func protocolLimits(l *api.Limits) protocol.Limits {
 // speak decodes a request, looks its key up, stores what it says, and makes the answer.
 func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request, class bodyClass) (protocol.Response, error) {
 	r.note = p.Name()
-	decoded, failed := p.Decode(req)
+	decoded, failed := s.decode(p, req)
 	// The key first: what else is wrong is no business of strangers.
 	if decoded == nil {
 		decoded = &protocol.Decoded{}
@@ -163,7 +166,7 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request, c
 	}
 	if limits := protocolLimits(&own.limits); limits != req.Limits || req.UserField != "" {
 		req.Limits = limits
-		decoded, failed = p.Decode(req)
+		decoded, failed = s.decode(p, req)
 	}
 	if failed != nil {
 		return protocol.Response{}, failed
@@ -185,6 +188,15 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request, c
 		snapshot.Close()
 	}
 	return p.Answer(req, decoded, outcomes), nil
+}
+
+// decode reads a body. A long one lets queries go first, as those of POST /v1/events do.
+func (s *Server) decode(p protocol.Protocol, req *protocol.Request) (*protocol.Decoded, error) {
+	if len(req.Body) > smallBodyBytes {
+		s.priority.standStill()
+		defer s.slot()()
+	}
+	return p.Decode(req)
 }
 
 // checkWire holds a body against the tenant's own limits, which were not known when it was read.

@@ -4,6 +4,7 @@ package api
 type Limits struct {
 	BodyBytes         int64 `json:"body_bytes,omitempty"`         // of a request on the wire
 	BulkBodyBytes     int64 `json:"bulk_body_bytes,omitempty"`    // the same of the vendors' routes for batches
+	ImportBodyBytes   int64 `json:"import_body_bytes,omitempty"`  // the same of Mixpanel's import
 	UnpackedBytes     int64 `json:"unpacked_bytes,omitempty"`     // of a body after its Content-Encoding
 	Events            int64 `json:"events,omitempty"`             // of a request
 	EventBytes        int64 `json:"event_bytes,omitempty"`        // of an event as JSON

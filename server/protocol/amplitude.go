@@ -30,7 +30,7 @@ func (Amplitude) Paths() []Path {
 	formed := func(r *Request) bool { return Form(r.Body).Has("api_key") }
 	return []Path{
 		{Pattern: "/2/httpapi"},
-		{Pattern: "/batch", BodyMax: 20 << 20, Claims: func(r *Request) bool { return HasMember(r.Body, "events") }},
+		{Pattern: "/batch", Bodies: BulkBodies, Claims: func(r *Request) bool { return HasMember(r.Body, "events") }},
 		{Pattern: "/identify", Claims: formed},
 		{Pattern: "/groupidentify", Claims: formed},
 		{Pattern: "/attribution", Claims: formed},

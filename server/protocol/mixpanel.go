@@ -35,7 +35,7 @@ func (Mixpanel) Paths() []Path {
 	both := []string{http.MethodGet, http.MethodPost}
 	return []Path{
 		{Pattern: "/track", Methods: both, Claims: mixpanelClaims},
-		{Pattern: "/import", Methods: both, BodyMax: 10 << 20},
+		{Pattern: "/import", Methods: both, Bodies: ImportBodies},
 		{Pattern: "/engage", Methods: both, Claims: mixpanelClaims},
 		{Pattern: "/groups", Methods: both},
 		{Pattern: "/record"},

@@ -30,8 +30,6 @@ const (
 	posthogConfig     = "/array/*/config"
 	posthogConfigJS   = "/array/*/config.js"
 	posthogAI         = "/i/v0/ai/batch"
-
-	posthogBodyMax = 20 << 20
 )
 
 // Paths lists the paths of events, and those that clients ask for beside them.
@@ -39,14 +37,14 @@ func (PostHog) Paths() []Path {
 	both := []string{http.MethodPost, http.MethodGet}
 	own := func(r *Request) bool { return posthogOwns(r.Body) }
 	return []Path{
-		{Pattern: "/batch", Methods: both, BodyMax: posthogBodyMax, Claims: func(r *Request) bool { return !HasMember(r.Body, "events") }},
-		{Pattern: "/i/v0/e", Methods: both, BodyMax: posthogBodyMax},
-		{Pattern: "/e", Methods: both, BodyMax: posthogBodyMax},
-		{Pattern: "/capture", Methods: both, BodyMax: posthogBodyMax},
+		{Pattern: "/batch", Methods: both, Bodies: BulkBodies, Claims: func(r *Request) bool { return !HasMember(r.Body, "events") }},
+		{Pattern: "/i/v0/e", Methods: both, Bodies: BulkBodies},
+		{Pattern: "/e", Methods: both, Bodies: BulkBodies},
+		{Pattern: "/capture", Methods: both, Bodies: BulkBodies},
 		{Pattern: "/track", Methods: both, Claims: own},
 		{Pattern: "/engage", Methods: both, Claims: own},
-		{Pattern: posthogAI, Methods: both, BodyMax: posthogBodyMax},
-		{Pattern: posthogRecordings, Methods: both, BodyMax: posthogBodyMax},
+		{Pattern: posthogAI, Methods: both, Bodies: BulkBodies},
+		{Pattern: posthogRecordings, Methods: both, Bodies: BulkBodies},
 		{Pattern: posthogFlags, Methods: both},
 		{Pattern: posthogDecide, Methods: both},
 		{Pattern: posthogConfig, Methods: []string{http.MethodGet}},

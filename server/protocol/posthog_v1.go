@@ -19,7 +19,7 @@ func (PostHogV1) Name() string { return "posthog" }
 
 // Paths lists the one path.
 func (PostHogV1) Paths() []Path {
-	return []Path{{Pattern: "/i/v1/analytics/events", BodyMax: posthogBodyMax}}
+	return []Path{{Pattern: "/i/v1/analytics/events", Bodies: BulkBodies}}
 }
 
 // Decode reads a batch.

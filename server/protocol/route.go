@@ -17,9 +17,20 @@ type Path struct {
 	// Claims tells requests to the bare path from those of other protocols, or of Cairn itself, that
 	// use it too. nil: every request.
 	Claims func(*Request) bool
-	// BodyMax is the greatest body in bytes, as sent; 0 is the server's usual limit.
-	BodyMax int
+	// Bodies says which limit of the server's holds for its bodies.
+	Bodies Bodies
 }
+
+// Bodies are kinds of bodies, each of which has a limit of its own to its bytes as sent; the later are the larger
+// ones, where nobody has set other limits.
+type Bodies uint8
+
+// UsualBodies are those of all paths that say nothing else.
+const (
+	UsualBodies Bodies = iota
+	ImportBodies
+	BulkBodies
+)
 
 // vendor is a protocol and the prefix of its paths. Protocols of one vendor share theirs.
 type vendor struct {
@@ -75,10 +86,10 @@ type candidate struct {
 
 // Route is a path that belongs to one or several protocols.
 type Route struct {
-	Path    string // for Request.Path
-	Token   string // for Request.URLToken
-	Allow   string // the methods of the path: "POST, OPTIONS"
-	BodyMax int    // the greatest of its protocols'; 0 is the server's usual limit
+	Path   string // for Request.Path
+	Token  string // for Request.URLToken
+	Allow  string // the methods of the path: "POST, OPTIONS"
+	Bodies Bodies // the largest kind of its protocols'
 
 	candidates []candidate
 }
@@ -108,7 +119,7 @@ func Find(method, path string) (Route, bool) {
 		}
 		if slices.Contains(allowed, method) {
 			r.candidates = append(r.candidates, c)
-			r.BodyMax = max(r.BodyMax, c.path.BodyMax)
+			r.Bodies = max(r.Bodies, c.path.Bodies)
 		}
 	}
 	r.Allow = strings.Join(append(methods, "OPTIONS"), ", ")

@@ -70,11 +70,12 @@ func TestFind(t *testing.T) {
 	if r, _ := Find("OPTIONS", "/e"); r.Allow != "POST, GET, OPTIONS" {
 		t.Errorf("OPTIONS: %+v", r)
 	}
-	if r, _ := Find("POST", "/batch"); r.BodyMax != 20<<20 {
-		t.Errorf("bodies of /batch: %d", r.BodyMax)
-	}
-	if r, _ := Find("POST", "/v1/batch"); r.BodyMax != 0 {
-		t.Errorf("bodies of /v1/batch: %d", r.BodyMax)
+	for path, want := range map[string]Bodies{
+		"/batch": BulkBodies, "/i/v1/analytics/events": BulkBodies, "/import": ImportBodies, "/mixpanel/import": ImportBodies, "/v1/batch": UsualBodies, "/track": UsualBodies,
+	} {
+		if r, _ := Find("POST", path); r.Bodies != want {
+			t.Errorf("bodies of %s: %d, want %d", path, r.Bodies, want)
+		}
 	}
 }
 
