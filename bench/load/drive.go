@@ -138,7 +138,7 @@ func (o *Options) driveBy(ctx context.Context, send sending, p *process, request
 			return Phase{}, err
 		}
 	}
-	d := &driver{requests: requests, rate: rate, ids: o.IDs, total: math.MaxInt64}
+	d := &driver{requests: requests, rate: rate, ids: o.IDs, total: math.MaxInt64, patience: o.answerPatience}
 	server, own := p.usage(), ownUsage()
 	d.start = time.Now()
 	d.end = d.start.Add(time.Duration(seconds * float64(time.Second)))
@@ -167,7 +167,8 @@ type driver struct {
 	ids      bool
 	total    int64 // requests
 	start    time.Time
-	end      time.Time // nothing is sent from then on
+	end      time.Time     // nothing is sent from then on
+	patience time.Duration // for how long answers are waited for when the load has been called off
 	next     atomic.Int64
 }
 
@@ -231,6 +232,7 @@ func (d *driver) sendByGoroutines(ctx context.Context, conns []net.Conn) (*tally
 	var wait sync.WaitGroup
 	for i, conn := range conns {
 		tallies[i] = newTally()
+		defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now().Add(d.patience)) })()
 		wait.Go(func() {
 			if err := d.converse(ctx, &client{conn: conn}, tallies[i]); err != nil {
 				stop(err)

@@ -52,6 +52,8 @@ type Options struct {
 	IDs bool
 	// Progress is told what goes on; nil is silent.
 	Progress func(format string, args ...any)
+
+	answerPatience time.Duration // for how long answers are waited for when a load has been called off; 10 s
 }
 
 func (o *Options) ensureDefaults() {
@@ -69,6 +71,9 @@ func (o *Options) ensureDefaults() {
 	}
 	if o.History == 0 {
 		o.History = 1_000_000
+	}
+	if o.answerPatience == 0 {
+		o.answerPatience = 10 * time.Second
 	}
 	if o.Progress == nil {
 		o.Progress = func(string, ...any) {}

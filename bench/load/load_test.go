@@ -145,6 +145,32 @@ func TestCalledOff(t *testing.T) {
 	}
 }
 
+// TestNoAnswer calls off the load of a server that takes requests and never answers.
+func TestNoAnswer(t *testing.T) {
+	for name, send := range waysToSend {
+		release := make(chan bool)
+		p := fake(t, func(*fasthttp.RequestCtx) { <-release })
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		o := options()
+		o.answerPatience = 100 * time.Millisecond
+		done := make(chan error, 1)
+		go func() {
+			_, err := o.driveBy(ctx, send, p, makeSupply(100, 2), 1000, 1e6)
+			done <- err
+		}()
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: it still waits", name)
+		}
+		close(release)
+	}
+}
+
 func TestAnswersAreChecked(t *testing.T) {
 	for _, c := range []struct {
 		status int

@@ -58,11 +58,8 @@ const beat = 250 * time.Microsecond
 // timerIndex stands for the timer where connections have their index.
 const timerIndex = -1
 
-// patience is how long the thread waits before it looks whether it has been called off.
-const patience = 50 * time.Millisecond
-
-// answerPatience is how long answers are waited for when a load has been called off.
-const answerPatience = 10 * time.Second
+// waitMax is how long the thread waits before it looks whether it has been called off.
+const waitMax = 50 * time.Millisecond
 
 // open takes the connections out of the runtime's hands: it would be woken for every answer too.
 func (p *poller) open(conns []net.Conn) (err error) {
@@ -153,15 +150,15 @@ func (p *poller) run(ctx context.Context) error {
 		if p.busy == 0 && !more {
 			return nil
 		}
-		if !calledOff.IsZero() && now.Sub(calledOff) > answerPatience {
-			return fmt.Errorf("%d requests have no answer after %v", p.busy, answerPatience)
+		if !calledOff.IsZero() && now.Sub(calledOff) > p.patience {
+			return fmt.Errorf("%d requests have no answer after %v", p.busy, p.patience)
 		}
 		if more && len(p.idle) > 0 && !p.armed {
 			if err := p.arm(time.Until(due)); err != nil {
 				return err
 			}
 		}
-		k, err := unix.EpollWait(p.epoll, ready, int(patience.Milliseconds()))
+		k, err := unix.EpollWait(p.epoll, ready, int(waitMax.Milliseconds()))
 		if err != nil && err != unix.EINTR {
 			return os.NewSyscallError("epoll_wait", err)
 		}

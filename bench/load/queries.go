@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -48,8 +49,9 @@ func (o *Options) queries(ctx context.Context, size int, rates []float64) (repor
 	dir := p.dir
 	defer func() {
 		if p != nil {
-			err = errors.Join(err, p.remove())
+			err = errors.Join(err, p.stop())
 		}
+		err = errors.Join(err, os.RemoveAll(dir))
 	}()
 	o.Progress("sending %d events of history", o.History)
 	if err := o.sendHistory(ctx, p); err != nil {
