@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -54,19 +55,35 @@ func (c *configFile) errorf(at *yaml.Node, format string, args ...any) error {
 
 // check refuses keys that are no flags, and values that are none of theirs.
 func (c *configFile) check(flags []*kong.Flag) error {
-	known := make(map[string]bool)
+	known := make(map[string]*kong.Flag)
 	for _, f := range flags {
-		known[f.Name] = true
+		known[f.Name] = f
 	}
 	delete(known, "config")
 	delete(known, "help")
 	for _, key := range slices.Sorted(maps.Keys(c.values)) {
-		if !known[key] {
+		if known[key] == nil {
 			return c.errorf(c.keys[key], "there is no setting %q; there are %s", key, strings.Join(slices.Sorted(maps.Keys(known)), ", "))
 		}
-		if _, err := flagText(c.values[key]); err != nil {
+		text, err := flagText(c.values[key])
+		if err == nil {
+			err = takes(known[key], text)
+		}
+		if err != nil {
 			return c.errorf(c.keys[key], "%s: %v", key, err)
 		}
+	}
+	return nil
+}
+
+// takes reports why a flag cannot have a value, so that the line can be told; it does not set the flag.
+func takes(flag *kong.Flag, text string) error {
+	scan := kong.ScanFromTokens(kong.Token{Type: kong.FlagValueToken, Value: text})
+	if err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: scan}, reflect.New(flag.Target.Type()).Elem()); err != nil {
+		return err
+	}
+	if allowed := flag.EnumSlice(); flag.Enum != "" && !slices.Contains(allowed, text) {
+		return fmt.Errorf("%q is not one of %s", text, strings.Join(allowed, ", "))
 	}
 	return nil
 }

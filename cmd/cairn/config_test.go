@@ -101,8 +101,12 @@ func TestConfigurationMistakesNameTheirLine(t *testing.T) {
 		"- a\n- b\n":                  "line 1: expected lines",
 		"listen: [\n":                 "line",
 		"limit:\n  rows:\n    a: 1\n": "line 3: expected a plain value",
-		"timeout: soon\n":             "timeout",
-		"log-level: loud\n":           "log-level",
+		"\ntimeout: soon\n":           "line 2: timeout: ",
+		"\n\nlog-level: loud\n":       `line 3: log-level: "loud" is not one of debug, info, warn, error`,
+		"\ninsecure: perhaps\n":       "line 2: insecure: ",
+		"\ncache: much\n":             "line 2: cache: ",
+		"\nqueries: 1.5\n":            "line 2: queries: ",
+		"\nlimit:\n  rows: many\n":    "line 2: limit: ",
 		"config: other.yaml\n":        `there is no setting "config"`,
 	} {
 		_, err := parseServe(t, "--config", writeConfig(t, text))
