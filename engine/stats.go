@@ -40,6 +40,8 @@ type Stats struct {
 	DiskBytes uint64 // of all files of the store
 	HotBytes  int64  // memory of unsealed events
 	Cache     CacheStats
+	// SlowCommits is how many commits have been waiting for the disk for 5 s or longer.
+	SlowCommits int64
 
 	// Since Open.
 	Stored, Duplicates, Rejected int64
@@ -58,7 +60,7 @@ func (db *DB) Stats() Stats {
 		Tenants: len(db.storedTenants()), HotBytes: hot, Cache: db.cache.stats(),
 		Stored: c.stored.Load(), Duplicates: c.duplicates.Load(), Rejected: c.rejected.Load(),
 		Seals: c.seals.Load(), SealedRows: c.sealedRows.Load(),
-		Merges: c.merges.Load(), MergedRows: c.mergedRows.Load(), DaysDropped: c.daysDropped.Load(), Panics: c.panics.Load(),
+		Merges: c.merges.Load(), MergedRows: c.mergedRows.Load(), DaysDropped: c.daysDropped.Load(), Panics: c.panics.Load(), SlowCommits: db.store.slow.n.Load(),
 	}
 	if db.store.use() == nil {
 		defer db.store.done()

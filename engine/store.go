@@ -38,6 +38,7 @@ type store struct {
 	users    atomic.Int64  // calls into Pebble on their way, and open iterators
 	idle     chan struct{} // gets a token when the last of them ends after closed is set
 	guards   guards
+	slow     slowCommits
 	stuck    struct { // flushes or compactions fail, and are tried again and again
 		sync.Mutex
 		since time.Time // zero: they do not
@@ -184,13 +185,13 @@ func (s *store) commit(b *pebble.Batch, sync bool) error {
 	if sync {
 		opt = pebble.Sync
 	}
-	return s.guarded(func() error {
+	return s.guardedAs(func() error {
 		err := b.Commit(opt)
 		if s.err() == nil {
 			_ = b.Close()
 		}
 		return err
-	})
+	}, &s.slow)
 }
 
 // tableEntry is one key and value of a table to be ingested; nil deletes the key.

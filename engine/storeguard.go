@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,9 @@ func newGuards() guards {
 	return guards{calls: make(chan *guardedCall), kept: make(chan struct{}, guardsKept), ended: make(chan struct{})}
 }
 
+// guardTick is how often a call that has not ended is looked at.
+const guardTick = stuckPatience / 10
+
 // guardedCall is one call and where its result goes.
 type guardedCall struct {
 	call func() error
@@ -29,13 +33,41 @@ type guardedCall struct {
 }
 
 var guardedCalls = sync.Pool{New: func() any {
-	tick := time.NewTicker(stuckPatience / 10)
+	tick := time.NewTicker(guardTick)
 	tick.Stop()
 	return &guardedCall{done: make(chan error, 1), tick: tick}
 }}
 
+// slowTicks is after how many ticks a commit counts as slow: 5 s.
+const slowTicks = 5
+
+// slowCommits tells the log when commits do not end: a disk that stands still looks from outside like events that
+// do not come.
+type slowCommits struct {
+	n     atomic.Int64
+	since atomic.Int64 // Unix nanoseconds; when the first of them began
+}
+
+// begin notes a commit that has been waiting for so long.
+func (c *slowCommits) begin(s *store, waited time.Duration) {
+	if c.n.Add(1) > 1 {
+		return
+	}
+	c.since.Store(time.Now().Add(-waited).UnixNano())
+	s.log.Warn("commits do not end: is the disk standing still?", "waiting", waited, "flushes behind", s.stalled.Load())
+}
+
+func (c *slowCommits) end(s *store) {
+	if c.n.Add(-1) == 0 {
+		s.log.Warn("commits end again", "after", time.Since(time.Unix(0, c.since.Load())).Round(time.Millisecond))
+	}
+}
+
 // guarded runs a call into Pebble that may panic, or never return, once the log has failed.
-func (s *store) guarded(call func() error) error {
+func (s *store) guarded(call func() error) error { return s.guardedAs(call, nil) }
+
+// guardedAs is guarded; slow, unless it is nil, is told when the call takes long.
+func (s *store) guardedAs(call func() error, slow *slowCommits) error {
 	if err := s.err(); err != nil {
 		return err
 	}
@@ -50,7 +82,13 @@ func (s *store) guarded(call func() error) error {
 	default:
 		go s.guard(c)
 	}
-	c.tick.Reset(stuckPatience / 10)
+	c.tick.Reset(guardTick)
+	ticks := 0
+	defer func() {
+		if ticks >= slowTicks && slow != nil {
+			slow.end(s)
+		}
+	}()
 	for {
 		select {
 		case err := <-c.done:
@@ -65,6 +103,9 @@ func (s *store) guarded(call func() error) error {
 			c.tick.Stop()
 			return s.err()
 		case <-c.tick.C:
+			if ticks++; ticks == slowTicks && slow != nil {
+				slow.begin(s, slowTicks*guardTick)
+			}
 			if err := s.stuckError(stuckPatience); err != nil {
 				s.fail(err) // whether the call comes about is not known
 			}

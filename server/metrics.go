@@ -160,6 +160,7 @@ func (m *metrics) write(w io.Writer, s *Server) {
 		{"cairn_sealed_rows_total", float64(stats.SealedRows)},
 		{"cairn_merges_total", float64(stats.Merges)},
 		{"cairn_merged_rows_total", float64(stats.MergedRows)},
+		{"cairn_slow_commits", float64(stats.SlowCommits)},
 		{"cairn_panics_total", float64(m.panics.Load() + stats.Panics)},
 		{"cairn_days_dropped_total", float64(stats.DaysDropped)},
 		{"cairn_write_amplification", stats.WriteAmplification},
