@@ -10,6 +10,7 @@ import (
 
 	"cairn/engine"
 	"cairn/query"
+	"cairn/query/schema"
 	"cairn/query/syntax"
 	"cairn/server/access"
 	"cairn/server/api"
@@ -81,6 +82,8 @@ func (s *Server) coded(err error) *api.Error {
 		return &api.Error{Code: api.CodeBadQuery, Message: bare.Error(), Line: mistake.Line, Column: mistake.Column, Hint: mistake.Hint}
 	case errors.Is(err, query.ErrMemory):
 		return &api.Error{Code: api.CodeQueryMemory, Message: err.Error()}
+	case errors.Is(err, schema.ErrMemory):
+		return &api.Error{Code: api.CodeQueryMemory, Message: err.Error(), Hint: "ask for a shorter time range, or raise the limit query_memory_bytes"}
 	case errors.Is(err, query.ErrTimeout):
 		return &api.Error{Code: api.CodeQueryTimeout, Message: err.Error(), Hint: "ask for a shorter time range, or fewer groups"}
 	case errors.Is(err, context.Canceled), errors.Is(err, engine.ErrClosed):

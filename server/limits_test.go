@@ -119,6 +119,11 @@ func TestEveryLimit(t *testing.T) {
 			w.want(t, slow, 200, "")
 		default:
 			w.tryLimit(t, l.name, try)
+			if l.name == "query_memory_bytes" {
+				set("1024")
+				w.want(t, call{method: get, path: "/v1/schema/values?field=key", token: w.tokens["a"][access.All]}, 422, api.CodeQueryMemory)
+				w.want(t, call{method: get, path: "/v1/schema/values?field=absent", token: w.tokens["a"][access.All]}, 200, "")
+			}
 		}
 		set("null")
 	}

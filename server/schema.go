@@ -38,7 +38,7 @@ func (r *request) browse(what string, read func(ctx context.Context, snapshot *e
 	}
 	defer q.release()
 	q.text = what
-	opt.Range = q.opt.Range
+	opt.Range, opt.MemoryBytes = q.opt.Range, q.opt.MemoryBytes
 	ctx, cancel := context.WithTimeoutCause(q.ctx, q.opt.Timeout, &api.Error{
 		Code: api.CodeQueryTimeout, Message: fmt.Sprintf("%s took longer than %v", what, q.opt.Timeout), Hint: "ask for a shorter time range",
 	})

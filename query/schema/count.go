@@ -56,6 +56,20 @@ type counted struct {
 	counts []int
 }
 
+// sizeBytes is the memory of it, without dictionaries, which belong to the cache.
+func (c *counted) sizeBytes() int64 {
+	size := 8 * cap(c.counts)
+	switch v := c.values.(type) {
+	case dictValues:
+		size += 4 * cap(v.codes)
+	case intValues:
+		size += 8 * cap(v)
+	case floatValues:
+		size += 8 * cap(v)
+	}
+	return int64(size)
+}
+
 func (c *counted) use() use {
 	u := use{values: c.values}
 	for i, n := range c.counts {

@@ -33,6 +33,9 @@ type Source interface {
 // ErrCursor is returned for a cursor that no page gave.
 var ErrCursor = errors.New("schema: not a cursor from an answer")
 
+// ErrMemory is returned when values need more memory than Options.MemoryBytes.
+var ErrMemory = errors.New("schema: more memory than is allowed")
+
 // Options say which names are wanted. The zero value wants all of them, of all time.
 type Options struct {
 	// Range is the time of the events that count; nil is all of time.
@@ -48,6 +51,9 @@ type Options struct {
 	// Exact finds the very times of the first and the last event that counts, which reads times of the
 	// segments where these are.
 	Exact bool
+	// MemoryBytes is how much memory Values may use for what it counts, which grows with the distinct values of each
+	// segment; 0 for no limit. The others hold one segment's values at a time.
+	MemoryBytes int64
 	// Numbers counts the distinct values of columns of numbers that have no dictionary, which reads them.
 	Numbers bool
 }

@@ -408,3 +408,29 @@ func TestCancellation(t *testing.T) {
 		}
 	}
 }
+
+// TestValuesKeepToTheirMemory asks for the values of fields that are different in every event.
+func TestValuesKeepToTheirMemory(t *testing.T) {
+	const rows = 10_000
+	events := make([]event.Event, rows)
+	for i := range events {
+		events[i] = event.Event{Name: "a", Fields: []event.Field{
+			{Name: "number", Value: event.Int(int64(i) << 20)}, {Name: "text", Value: event.String(fmt.Sprint("t", i))}, {Name: "one", Value: event.String("x")},
+		}}
+	}
+	source, err := query.MemoryWith(events, query.MemoryOptions{Segments: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field, distinct := range map[string]int64{"number": rows, "text": rows, "one": 1} {
+		for _, memory := range []int64{0, 64 * rows, 4 * rows} {
+			top, err := schema.Values(ctx, source, field, schema.Options{Limit: 3, MemoryBytes: memory})
+			switch enough := memory != 4*rows || distinct == 1; {
+			case enough && (err != nil || top.Distinct != distinct):
+				t.Errorf("%s with %d bytes: %+v, %v", field, memory, top, err)
+			case !enough && !errors.Is(err, schema.ErrMemory):
+				t.Errorf("%s with %d bytes: %v, want %v", field, memory, err, schema.ErrMemory)
+			}
+		}
+	}
+}

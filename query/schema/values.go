@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/heap"
 	"context"
+	"fmt"
 	"slices"
 
 	"cairn/engine/event"
@@ -24,14 +25,15 @@ type TopValues struct {
 	Distinct int64
 }
 
-// Values lists the most frequent values of a field. Of Options, Range, Event and Limit mean something
-// here. It holds what is distinct in each segment, and no more than Limit values besides.
+// Values lists the most frequent values of a field. Of Options, Range, Event, Limit and MemoryBytes mean
+// something here. It holds what is distinct in each segment, and no more than Limit values besides.
 func Values(ctx context.Context, src Source, field string, opt Options) (*TopValues, error) {
 	list, err := parts(ctx, src, &opt)
 	if err != nil {
 		return nil, err
 	}
 	var sources valueHeap
+	used := int64(0)
 	for _, p := range list {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -43,6 +45,9 @@ func Values(ctx context.Context, src Source, field string, opt Options) (*TopVal
 		counts, err := p.count(c)
 		if err != nil {
 			return nil, err
+		}
+		if used += counts.sizeBytes(); opt.MemoryBytes > 0 && used > opt.MemoryBytes {
+			return nil, fmt.Errorf("%w: the values of %q in a part of the segments take %d bytes, %d are allowed", ErrMemory, field, used, opt.MemoryBytes)
 		}
 		s := &valueSource{counted: *counts, next: -1}
 		if s.advance() {
