@@ -4,6 +4,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"cairn/server/protocol"
 )
 
 // behind is what work behind the scenes was told last.
@@ -151,6 +153,42 @@ func TestSlots(t *testing.T) {
 		time.Sleep(lately)
 		for range 3 {
 			defer s.slot()() // nothing was asked lately
+		}
+	})
+}
+
+// noted is a protocol that notes when it decodes.
+type noted struct {
+	protocol.Segment
+	decoded *time.Time
+}
+
+// Decode implements protocol.Protocol.
+func (n noted) Decode(*protocol.Request) (*protocol.Decoded, error) {
+	*n.decoded = time.Now()
+	return &protocol.Decoded{}, nil
+}
+
+// TestVendorsBodiesStandStill decodes bodies while a query goes first: a short one at once, a long one when it no
+// longer does, in the one slot that there is.
+func TestVendorsBodiesStandStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{scanning: make(chan struct{}, 1), priority: newPriority(func(time.Duration) {})}
+		for size, want := range map[int]time.Duration{smallBodyBytes: 0, smallBodyBytes + 1: firstFor} {
+			start := time.Now()
+			until := s.priority.begin()
+			var at time.Time
+			if _, err := s.decode(noted{decoded: &at}, &protocol.Request{Body: make([]byte, size)}); err != nil {
+				t.Error(err)
+			}
+			if waited := at.Sub(start); waited != want {
+				t.Errorf("%d bytes wait %v, want %v", size, waited, want)
+			}
+			s.priority.end(until)
+			time.Sleep(firstSaved)
+		}
+		if len(s.scanning) != 0 {
+			t.Error("a slot was not given back")
 		}
 	})
 }
