@@ -38,16 +38,22 @@ func arrange(inputs []Input, drop *roaring.Bitmap) *batches {
 	a := &batches{inputs: inputs, byName: make(map[string][]inputColumn)}
 	a.starts = make([]uint32, 1, len(inputs)+1)
 	a.shares = a.columnShares
-	total, taken := 0, 0
+	total, taken, columns := 0, 0, 0
+	for i := range inputs {
+		columns += len(inputs[i].Batch.Fields)
+	}
+	firsts := make([]inputColumn, columns) // memory of lists of one
 	for i := range inputs {
 		total += inputs[i].Batch.Rows
 		taken += inputs[i].rows()
 		a.starts = append(a.starts, uint32(total))
 		for _, c := range inputs[i].Batch.Fields {
-			if _, ok := a.byName[c.Name]; !ok {
+			list := a.byName[c.Name]
+			if list == nil {
 				a.fields = append(a.fields, c.Name)
+				list, firsts = firsts[:0:1], firsts[1:]
 			}
-			a.byName[c.Name] = append(a.byName[c.Name], inputColumn{i, c})
+			a.byName[c.Name] = append(list, inputColumn{i, c})
 		}
 		a.sizeBytes += inputs[i].Batch.SizeBytes()
 	}

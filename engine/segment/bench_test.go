@@ -13,12 +13,15 @@ import (
 
 // benchInputs are the batches of a day: sessions with a dozen fields an event, most of which stay
 // the same in a session.
-func benchInputs(events int) []Input {
+func benchInputs(events int) []Input { return benchBatches(events, 10_000) }
+
+// benchBatches are the same in batches of about so many rows.
+func benchBatches(events, rows int) []Input {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var inputs []Input
 	for from := 0; from < events; {
 		var b column.Builder
-		for b.Len() < 10_000 && from+b.Len() < events {
+		for b.Len() < rows && from+b.Len() < events {
 			user := rng.IntN(50_000)
 			at := int64(from+b.Len()) * 200_000_000
 			for range 2 + rng.IntN(12) {
@@ -122,6 +125,23 @@ func BenchmarkHot(b *testing.B) {
 		}
 		reportEach(b, "event", rows)
 	})
+}
+
+// BenchmarkHotOpen is what a query pays for events that it finds new before it reads any column: many small batches, as
+// they come while it runs, or one.
+func BenchmarkHotOpen(b *testing.B) {
+	const events = 1024
+	for _, rows := range []int{events, 64, 16} {
+		inputs := benchBatches(events, rows)
+		b.Run(fmt.Sprintf("rows=%d/batches=%d", events, len(inputs)), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := NewHot(inputs); r.Len() != rowsOf(inputs) {
+					b.Fatal(r.Len())
+				}
+			}
+		})
+	}
 }
 
 func BenchmarkDecode(b *testing.B) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"cairn/engine/column"
 	"cairn/engine/event"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -46,19 +47,30 @@ func NewHot(inputs []Input) *Reader {
 	return r
 }
 
-// present counts the values of a column in the rows taken.
+// present counts the values of a field, or of the insert id, in the rows taken.
 func (h *hot) present(ordinal int, name string) int {
 	n := 0
-	for _, part := range h.shares(ordinal, name, h.place) {
-		s := part.(*batchShare)
-		if h.rows == nil {
-			n += s.column.Len()
-			continue
+	if ordinal >= ordinalFields {
+		for _, c := range h.byName[name] {
+			n += h.taken(c.input, c.column)
 		}
-		for i := range s.column.Bits {
-			if s.place[s.column.Row(i)] != noPlace {
-				n++
-			}
+		return n
+	}
+	for i := range h.inputs {
+		n += h.taken(i, &h.inputs[i].Batch.ID)
+	}
+	return n
+}
+
+// taken counts the values of a column of an input in the rows taken.
+func (h *hot) taken(input int, c *column.Column) int {
+	if h.rows == nil {
+		return c.Len()
+	}
+	n := 0
+	for i := range c.Bits {
+		if h.place[input][c.Row(i)] != noPlace {
+			n++
 		}
 	}
 	return n
