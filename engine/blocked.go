@@ -155,7 +155,7 @@ func (t *Tenant) readErasures() (e erasures, names map[[sha256.Size]byte]struct{
 		switch {
 		case err == nil:
 			_, _ = fmt.Sscanf(receipt.UpTo, "0:%d", &e.sequence)
-		case !isCorrupt(err): // a receipt that cannot be read hides nothing
+		case !isContained(err): // a receipt that cannot be read hides nothing
 			return e, nil, err
 		}
 	}

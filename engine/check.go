@@ -36,7 +36,7 @@ func (db *DB) Check(ctx context.Context) (CheckReport, error) {
 		errs, err := t.check(ctx, &report)
 		found = append(found, errs...)
 		if err != nil {
-			if !isCorrupt(err) {
+			if !isContained(err) {
 				return report, err
 			}
 			found = append(found, err)

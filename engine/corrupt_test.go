@@ -91,7 +91,7 @@ func corruptSpace(t *testing.T, space byte) {
 				t.Fatalf("%s byte %d: scan says %v", keys.Format(e.key), at, err)
 			}
 			snap.Close()
-			if err := db.Settle(ctx); err != nil && !isCorrupt(err) {
+			if err := db.Settle(ctx); err != nil && !isContained(err) {
 				t.Fatalf("settle: %v", err)
 			}
 			if err := db.store.db.Set(e.key, e.value, pebble.Sync); err != nil {

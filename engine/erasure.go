@@ -198,7 +198,7 @@ func (t *Tenant) writeErasure(b *pebble.Batch, e *Erasure, p *pendingErasure, na
 	for _, name := range names {
 		key := t.erasedName(name)
 		before, err := t.readErasedName(key)
-		if err != nil && !isCorrupt(err) {
+		if err != nil && !isContained(err) {
 			return err
 		}
 		if err != nil { // it cannot be read: see readErasures

@@ -14,7 +14,7 @@ func (v *view) eachReader(f func(r *segment.Reader) error) error {
 		if err == nil {
 			err = f(r)
 		}
-		if isCorrupt(err) {
+		if isContained(err) {
 			return nil
 		}
 		return err

@@ -174,7 +174,7 @@ func (c *change) write(b *pebble.Batch) error {
 		}
 	}
 	for _, h := range c.removed {
-		if err := h.keepDirectory(); err != nil && !isCorrupt(err) { // a corrupt one is of no use to a view
+		if err := h.keepDirectory(); err != nil && !isContained(err) { // a corrupt one is of no use to a view
 			return err
 		}
 		if err := b.Delete(h.manifestKey(), nil); err != nil {

@@ -191,13 +191,17 @@ func (db *DB) mergeTenants(ctx context.Context, tenants []*Tenant, settle bool) 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
+			if !settle && db.worker.shuns(t, job.target, loopMerge) {
+				continue
+			}
 			var c *change
 			err := db.contain(func() (err error) {
 				c, err = t.mergeSegments(job)
 				return err
 			})
+			db.worker.shun(err, t, job.target, loopMerge)
 			if err != nil {
-				if !isCorrupt(err) {
+				if !isContained(err) {
 					return errors.Join(append(failed, err)...)
 				}
 				failed = append(failed, err)
@@ -218,8 +222,4 @@ func (db *DB) mergeTenants(ctx context.Context, tenants []*Tenant, settle bool) 
 		return err
 	}
 	return errors.Join(failed...)
-}
-
-func isCorrupt(err error) bool {
-	return errors.Is(err, ErrCorrupt) || errors.Is(err, segment.ErrCorrupt)
 }

@@ -32,7 +32,7 @@ func (db *DB) purge(ctx context.Context, tenants []*Tenant) error {
 				err = db.finishErasures(ctx, []*Tenant{t})
 			}
 		}
-		if err != nil && !isCorrupt(err) {
+		if err != nil && !isContained(err) {
 			return errors.Join(append(failed, err)...)
 		}
 		failed = append(failed, err)
@@ -175,9 +175,13 @@ func (t *Tenant) rewriteSegments(ctx context.Context, last uint64, users *roarin
 			if clean[h.Segment] == last {
 				continue
 			}
-			c, err := t.rewriteSegment(h, users)
+			var c *change
+			err := t.db.contain(func() (err error) {
+				c, err = t.rewriteSegment(h, users)
+				return err
+			})
 			switch {
-			case isCorrupt(err):
+			case isContained(err):
 				failed = errors.Join(failed, fmt.Errorf("erase from tenant %q: %w", t.name, err))
 			case err != nil:
 				return nil, err
@@ -371,7 +375,7 @@ func (t *Tenant) finishErasures(ctx context.Context) error {
 	for _, p := range t.erasures.pending[:done] {
 		e, err := t.Erasure(p.number)
 		if err != nil {
-			if !isCorrupt(err) {
+			if !isContained(err) {
 				return err
 			}
 			t.db.opt.Logger.Error("an erasure is complete, but its receipt cannot be read", "tenant", t.name, "error", err)

@@ -64,10 +64,14 @@ func (t *Tenant) expire(ctx context.Context) error {
 		if s.to > cutoff && (s.damaged != nil || !hasBefore(s.sealed, cutoff)) {
 			continue
 		}
-		c, err := t.dropBefore(s, cutoff)
+		var c *change
+		err := t.db.contain(func() (err error) {
+			c, err = t.dropBefore(s, cutoff)
+			return err
+		})
 		if err != nil {
 			err = fmt.Errorf("retention of tenant %q: %w", t.name, err)
-			if !isCorrupt(err) {
+			if !isContained(err) {
 				return err
 			}
 			failed = append(failed, err)
@@ -133,7 +137,7 @@ func (t *Tenant) dropBefore(s *span, cutoff int64) (*change, error) {
 			users, err = expireSome(r, cutoff, gone, &kept, users)
 			return err
 		}()
-		if err != nil && isCorrupt(err) && h.TimeMax < cutoff {
+		if err != nil && isContained(err) && h.TimeMax < cutoff {
 			t.db.opt.Logger.Error("retention drops what cannot be read", "tenant", t.name, "error", err)
 			continue
 		}

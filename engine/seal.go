@@ -3,7 +3,9 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"cairn/engine/segment"
@@ -25,22 +27,25 @@ const (
 )
 
 // seal turns hot blocks of the given spans into segments. Spans of many tenants share tables and
-// commits.
+// commits. A span on whose events it panics stays as it is; the error tells it after the rest is done.
 func (db *DB) seal(ctx context.Context, jobs []sealJob) error {
 	db.sealing.Lock()
 	defer db.sealing.Unlock()
+	var failed []error
 	for len(jobs) > 0 {
 		n, bytes := 0, int64(0)
 		for n < len(jobs) && (n == 0 || n < installChanges && bytes+jobs[n].bytes <= 8*installBytes) {
 			bytes += jobs[n].bytes
 			n++
 		}
-		if err := db.sealSome(ctx, jobs[:n]); err != nil {
+		if err := db.sealSome(ctx, jobs[:n]); isContained(err) {
+			failed = append(failed, err)
+		} else if err != nil {
 			return err
 		}
 		jobs = jobs[n:]
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // sealJob are spans of one tenant.
@@ -50,49 +55,67 @@ type sealJob struct {
 	bytes  int64
 }
 
-func (db *DB) sealSome(ctx context.Context, jobs []sealJob) (err error) {
-	var changes []*change
-	var inputs [][]segment.Input
+func (db *DB) sealSome(ctx context.Context, jobs []sealJob) error {
+	var held []*change
 	defer func() {
-		if err != nil {
-			for _, c := range changes {
-				c.releaseHot()
-			}
+		for _, c := range held {
+			c.releaseHot()
 		}
 	}()
+	var inputs [][]segment.Input
 	for _, job := range jobs {
 		for _, group := range job.tenant.sealGroups(job.spans, db.now()) {
 			c, in := job.tenant.holdHot(group)
 			if c != nil {
-				changes, inputs = append(changes, c), append(inputs, in)
+				held, inputs = append(held, c), append(inputs, in)
 			}
 		}
 	}
-	arrivedFrom := db.now() - int64(db.opt.DedupWindow)
-	err = db.parallel(ctx, db.opt.Workers, len(changes), func(i int) error {
-		c := changes[i]
-		opt := db.buildOptions(c.cold)
-		opt.Pace = db.pacer()
-		if opt.DropUsers = c.tenant.view.Load().hidden; opt.DropUsers != nil {
-			c.droppedIDs = hotIDsOf(inputs[i], opt.DropUsers, arrivedFrom)
-		}
-		encoded, err := segment.Build(inputs[i], opt)
-		if err != nil {
-			return fmt.Errorf("seal events of tenant %q: %w", c.tenant.name, err)
-		}
-		c.encoded = encoded
+	left := make([]error, len(held)) // why a change is not made
+	err := db.parallel(ctx, db.opt.Workers, len(held), func(i int) error {
+		err := db.contain(func() error { return db.build(held[i], inputs[i]) })
 		inputs[i] = nil
-		return nil
+		if isContained(err) {
+			left[i], err = err, nil
+		}
+		return err
 	})
-	if err != nil || len(changes) == 0 {
+	if err != nil {
 		return err
 	}
-	if err := db.install(ctx, changes); err != nil {
-		return err
+	var changes []*change
+	for i, c := range held {
+		if left[i] == nil {
+			changes = append(changes, c)
+			continue
+		}
+		for _, s := range c.sealed {
+			db.worker.shun(left[i], c.tenant, s.span, loopSeal)
+		}
 	}
+	if len(changes) > 0 {
+		if err := db.install(ctx, changes); err != nil {
+			return err
+		}
+	}
+	held = slices.DeleteFunc(held, func(c *change) bool { return slices.Contains(changes, c) })
 	for _, c := range changes {
 		db.counters.sealed(c)
 		db.worker.touch(c.tenant)
+	}
+	return errors.Join(left...)
+}
+
+// build encodes the events of a change.
+func (db *DB) build(c *change, inputs []segment.Input) error {
+	opt := db.buildOptions(c.cold)
+	opt.Pace = db.pacer()
+	if opt.DropUsers = c.tenant.view.Load().hidden; opt.DropUsers != nil {
+		c.droppedIDs = hotIDsOf(inputs, opt.DropUsers, db.now()-int64(db.opt.DedupWindow))
+	}
+	var err error
+	if c.encoded, err = segment.Build(inputs, opt); err != nil {
+		return fmt.Errorf("seal events of tenant %q: %w", c.tenant.name, err)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func (db *DB) Settle(ctx context.Context) error {
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}
-	if err == nil || isCorrupt(err) {
+	if err == nil || isContained(err) {
 		db.worker.settled()
 	}
 	if err != nil {
@@ -42,10 +42,13 @@ func (db *DB) settle(ctx context.Context) error {
 	spans, err := db.hotSpans()
 	failed := []error{err}
 	if err := db.seal(ctx, sealJobs(spans)); err != nil {
-		return err
+		if !isContained(err) {
+			return err
+		}
+		failed = append(failed, err)
 	}
 	if err := db.expireTenants(ctx); err != nil {
-		if !isCorrupt(err) {
+		if !isContained(err) {
 			return err
 		}
 		failed = append(failed, err)
@@ -53,7 +56,7 @@ func (db *DB) settle(ctx context.Context) error {
 	erasing := db.worker.erasing()
 	for _, t := range erasing {
 		if err := t.rewriteErased(ctx); err != nil {
-			if !isCorrupt(err) {
+			if !isContained(err) {
 				return err
 			}
 			failed = append(failed, err)
@@ -63,7 +66,7 @@ func (db *DB) settle(ctx context.Context) error {
 	for range settleRounds {
 		before := db.counters.merges.Load()
 		if err := db.mergeTenants(ctx, tenants, true); err != nil {
-			if !isCorrupt(err) {
+			if !isContained(err) {
 				return err
 			}
 			failed = append(failed, err)
@@ -82,7 +85,7 @@ func (db *DB) settle(ctx context.Context) error {
 		return err
 	}
 	if err := db.finishErasures(ctx, erasing); err != nil {
-		if !isCorrupt(err) {
+		if !isContained(err) {
 			return err
 		}
 		failed = append(failed, err)

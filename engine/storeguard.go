@@ -58,7 +58,7 @@ func (c *slowCommits) begin(s *store, waited time.Duration) {
 }
 
 func (c *slowCommits) end(s *store) {
-	if c.n.Add(-1) == 0 {
+	if c.n.Add(-1) == 0 && s.err() == nil {
 		s.log.Warn("commits end again", "after", time.Since(time.Unix(0, c.since.Load())).Round(time.Millisecond))
 	}
 }
@@ -86,7 +86,7 @@ func (s *store) guardedAs(call func() error, slow *slowCommits) error {
 	ticks := 0
 	defer func() {
 		if ticks >= slowTicks && slow != nil {
-			slow.end(s)
+			slow.end(s) // of a failed store the log has been told
 		}
 	}()
 	for {

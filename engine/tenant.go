@@ -155,7 +155,7 @@ func (t *Tenant) ensureLoaded() error {
 		return err
 	}
 	if err := t.read(); err != nil {
-		t.db.uncount(t, !isCorrupt(err))
+		t.db.uncount(t, !isContained(err))
 		return fmt.Errorf("load tenant %q: %w", t.name, err)
 	}
 	t.load.done.Store(true)

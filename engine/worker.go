@@ -43,7 +43,8 @@ type worker struct {
 		touched   map[*Tenant]struct{} // sealed since they were last looked at for merging
 		unordered map[*Tenant]struct{} // with hot events to put in order
 		erasing   map[*Tenant]struct{} // with erasures that are not complete
-		failures  [2]*failure          // the latest of sealing and of merging; nil: it has succeeded since
+		shunned   map[shunned]time.Time
+		failures  [2]*failure // the latest of sealing and of merging; nil: it has succeeded since
 	}
 }
 
@@ -102,7 +103,7 @@ func (w *worker) run(ctx context.Context, loop int, wake <-chan struct{}, due fu
 		}
 		err := w.db.mustEnd("background work:", loopNames[loop], func() error { return due(ctx) })
 		switch {
-		case ctx.Err() != nil:
+		case ctx.Err() != nil || w.db.store.err() != nil: // nothing can be written any more
 			return
 		case err == nil:
 			w.note(loop, nil)
@@ -120,8 +121,8 @@ func (w *worker) run(ctx context.Context, loop int, wake <-chan struct{}, due fu
 func (w *worker) fail(loop int, err error) {
 	f := &failure{error: err}
 	w.note(loop, f)
-	if isCorrupt(err) { // it will not go away, and does not keep anything else from being done
-		w.db.opt.Logger.Error("background work met corrupt data", "error", err)
+	if isContained(err) {
+		w.db.opt.Logger.Error("background work had to leave something as it is", "error", err)
 		return
 	}
 	w.db.opt.Logger.Error("background work failed", "error", err)
@@ -133,7 +134,7 @@ func (w *worker) fail(loop int, err error) {
 func (w *worker) note(loop int, f *failure) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if before := w.mu.failures[loop]; f == nil && before != nil && isCorrupt(before.error) {
+	if before := w.mu.failures[loop]; f == nil && before != nil && isContained(before.error) {
 		return
 	}
 	w.mu.failures[loop] = f
@@ -249,10 +250,16 @@ func (db *DB) hotSpans() ([]hotSpan, error) {
 	return out, failed
 }
 
+// dueSpans are the hot spans that may be sealed now.
+func (db *DB) dueSpans() ([]hotSpan, error) {
+	spans, err := db.hotSpans()
+	return slices.DeleteFunc(spans, func(s hotSpan) bool { return db.worker.shuns(s.tenant, s.key, loopSeal) }), err
+}
+
 // relieve seals the days that have waited longest for another event, large ones first, until a
 // third of the budget is free.
 func (db *DB) relieve(ctx context.Context) error {
-	spans, err := db.hotSpans()
+	spans, err := db.dueSpans()
 	if len(spans) == 0 {
 		return err
 	}
@@ -281,7 +288,7 @@ func (db *DB) relieve(ctx context.Context) error {
 
 // sealIdle seals days that have had no event for some time.
 func (db *DB) sealIdle(ctx context.Context) error {
-	spans, err := db.hotSpans()
+	spans, err := db.dueSpans()
 	due := db.now() - int64(db.opt.SealIdle)
 	spans = slices.DeleteFunc(spans, func(s hotSpan) bool { return s.newest > due })
 	if len(spans) > 0 {
@@ -328,7 +335,7 @@ func (w *worker) mergeDue(ctx context.Context) error {
 	defer db.merging.Unlock()
 	busy := w.busy()
 	err := db.mergeTenants(ctx, tenants, false)
-	if busy || err != nil && !isCorrupt(err) { // what is left as it is, being busy, is looked at again
+	if busy || err != nil && !isContained(err) { // what is left as it is, being busy, is looked at again
 		for _, t := range tenants {
 			w.touch(t)
 		}
@@ -336,7 +343,7 @@ func (w *worker) mergeDue(ctx context.Context) error {
 	if due := db.now(); due-w.lastRetention.Load() >= int64(retentionTick) || due < w.lastRetention.Load() {
 		w.lastRetention.Store(due)
 		expireErr := db.expireTenants(ctx)
-		if expireErr != nil && !isCorrupt(expireErr) {
+		if expireErr != nil && !isContained(expireErr) {
 			w.lastRetention.Store(0) // try again soon
 		}
 		err = errors.Join(err, expireErr)
@@ -377,7 +384,7 @@ func (db *DB) waitForMemory(ctx context.Context) error {
 	for {
 		bytes, free := db.hotState()
 		if db.opt.NoBackground && bytes > db.opt.HotBytes {
-			if err := db.relieve(ctx); err != nil && !isCorrupt(err) { // corruption is another tenant's
+			if err := db.relieve(ctx); err != nil && !isContained(err) { // corruption is another tenant's
 				return fmt.Errorf("%w: %w", ErrBackground, err)
 			}
 			if now, _ := db.hotState(); now >= bytes {

@@ -39,7 +39,7 @@ func (s *Server) vendor(r *request, where protocol.Route) (bool, error) {
 		return true, err
 	}
 	req.Body, req.WireBytes = body, len(r.body.bytes)
-	p := where.Pick(req)
+	p := s.pick(where, req)
 	if p == nil {
 		return false, nil
 	}
@@ -190,13 +190,25 @@ func (s *Server) speak(r *request, p protocol.Protocol, req *protocol.Request, c
 	return p.Answer(req, decoded, outcomes), nil
 }
 
-// decode reads a body. A long one lets queries go first, as those of POST /v1/events do.
+// pick returns whose request it is, which may take a look at all of its body.
+func (s *Server) pick(where protocol.Route, req *protocol.Request) protocol.Protocol {
+	defer s.goBehind(req)()
+	return where.Pick(req)
+}
+
 func (s *Server) decode(p protocol.Protocol, req *protocol.Request) (*protocol.Decoded, error) {
-	if len(req.Body) > smallBodyBytes {
-		s.priority.standStill()
-		defer s.slot()()
-	}
+	defer s.goBehind(req)()
 	return p.Decode(req)
+}
+
+// goBehind lets queries go first before a long body is read, as those of POST /v1/events do, and returns what is to be
+// called when it has been.
+func (s *Server) goBehind(req *protocol.Request) (done func()) {
+	if len(req.Body) <= smallBodyBytes {
+		return func() {}
+	}
+	s.priority.standStill()
+	return s.slot()
 }
 
 // checkWire holds a body against the tenant's own limits, which were not known when it was read.

@@ -254,8 +254,7 @@ func (d *driver) converse(ctx context.Context, c *client, t *tally) error {
 		if !ok {
 			return nil
 		}
-		time.Sleep(time.Until(due))
-		if !time.Now().Before(d.end) {
+		if wait := time.Until(due); wait > 0 && sleep(ctx, wait) != nil || !time.Now().Before(d.end) {
 			return nil
 		}
 		wire, events := d.requests.next(buffer, d.ids)

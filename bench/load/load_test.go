@@ -145,6 +145,20 @@ func TestCalledOff(t *testing.T) {
 	}
 }
 
+// TestCalledOffBetweenRequests ends a load that has nothing to send for a while.
+func TestCalledOffBetweenRequests(t *testing.T) {
+	for name, send := range waysToSend {
+		p := fake(t, func(ctx *fasthttp.RequestCtx) { ctx.SetBodyString(acknowledgement) })
+		requests := makeSupply(100, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		phase, err := options().driveBy(ctx, send, p, requests, 0.2, 1e6)
+		if !errors.Is(err, context.DeadlineExceeded) || phase.Requests != 1 || phase.Seconds > 4 {
+			t.Errorf("%s: %v, %+v", name, err, phase)
+		}
+	}
+}
+
 // TestNoAnswer calls off the load of a server that takes requests and never answers.
 func TestNoAnswer(t *testing.T) {
 	for name, send := range waysToSend {

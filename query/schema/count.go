@@ -56,12 +56,12 @@ type counted struct {
 	counts []int
 }
 
-// sizeBytes is the memory of it, without dictionaries, which belong to the cache.
+// sizeBytes is the memory of it, with a dictionary, which may be nobody else's by now.
 func (c *counted) sizeBytes() int64 {
 	size := 8 * cap(c.counts)
 	switch v := c.values.(type) {
 	case dictValues:
-		size += 4 * cap(v.codes)
+		size += 4*cap(v.codes) + v.dict.SizeBytes()
 	case intValues:
 		size += 8 * cap(v)
 	case floatValues:
