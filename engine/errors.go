@@ -25,8 +25,9 @@ var (
 	ErrCorrupt = errors.New("engine: corrupt data")
 
 	// ErrFailed is returned by every write after one whose outcome is unknown: the log could not be
-	// written or synced. Reading goes on; opening the directory again finds every acknowledged event.
-	ErrFailed = errors.New("engine: the log could not be written; open the directory again when the disk is in order")
+	// written or synced, or there was a panic. Reading goes on; opening the directory again finds every
+	// acknowledged event.
+	ErrFailed = errors.New("engine: a write has failed and its outcome is not known; open the directory again when the cause is mended")
 
 	// ErrBackground is returned when sealing, merging or retention has failed and cannot be left
 	// behind: by Settle at once, by Append when memory for unsealed events has run out, by Close if no
