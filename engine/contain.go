@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"cairn/engine/segment"
@@ -47,7 +48,7 @@ func (db *DB) mustEnd(what, name string, work func() error) error {
 		return err
 	})
 	if !ended {
-		db.store.fail(fmt.Errorf("%s %s: %w", what, name, err))
+		db.store.fail(fmt.Errorf("%s: %w", strings.TrimSpace(what+" "+name), err))
 		return db.store.err()
 	}
 	return err

@@ -114,6 +114,35 @@ func TestPanicBehindTheScenes(t *testing.T) {
 	}
 }
 
+// TestPanicInSettling is the same for who settles the store himself.
+func TestPanicInSettling(t *testing.T) {
+	broken := false
+	db, err := Open("data", Options{FS: vfs.NewMem(), NoBackground: true, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time {
+		if broken {
+			panic("the clock is broken")
+		}
+		return damagedNow
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tenant, err := db.Tenant("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tenant.Append(t.Context(), []event.Event{{Time: damagedNow.UnixNano(), Name: "e"}}); err != nil {
+		t.Fatal(err)
+	}
+	broken = true
+	if err := db.Settle(t.Context()); !errors.Is(err, ErrFailed) || !strings.Contains(err.Error(), "settling: panic") {
+		t.Errorf("settle: %v", err)
+	}
+	broken = false
+	if err := db.Close(); !errors.Is(err, ErrFailed) {
+		t.Errorf("close: %v", err)
+	}
+}
+
 // poisonings has tenants with events of one day each, of which work on the first one's can be made to panic.
 type poisonings struct {
 	*DB

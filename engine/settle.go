@@ -20,7 +20,7 @@ func (db *DB) Settle(ctx context.Context) error {
 	if err := db.store.err(); err != nil {
 		return err
 	}
-	err := db.settle(ctx)
+	err := db.mustEnd("settling", "", func() error { return db.settle(ctx) })
 	if ctx.Err() != nil && err != nil {
 		return ctx.Err()
 	}
