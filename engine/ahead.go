@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -62,19 +61,13 @@ func (w *worker) runAhead(ctx context.Context) {
 		w.mu.unordered = make(map[*Tenant]struct{})
 		w.mu.Unlock()
 		for t := range tenants {
-			t.prepareHot(ctx)
+			_ = w.db.contain(func() error { t.prepareHot(ctx); return nil }) // which the log tells
 		}
 	}
 }
 
 // prepareHot puts the hot events of a tenant in order. What fails here fails again in the query that is told.
 func (t *Tenant) prepareHot(ctx context.Context) {
-	defer func() {
-		if p := recover(); p != nil {
-			t.db.counters.panics.Add(1)
-			t.db.opt.Logger.Error("panic while events were put in order", "tenant", t.name, "panic", p, "stack", string(debug.Stack()))
-		}
-	}()
 	s := t.Snapshot()
 	defer s.Close()
 	if s.linksRead() != nil {

@@ -38,6 +38,15 @@ func (db *DB) contain(do func() error) (err error) {
 	return do()
 }
 
+// containChange is contain for work that makes a change.
+func (db *DB) containChange(do func() (*change, error)) (c *change, err error) {
+	err = db.contain(func() (err error) {
+		c, err = do()
+		return err
+	})
+	return c, err
+}
+
 // mustEnd calls work of which a panic leaves it unknown what has been done, and fails the store then: what is on disk
 // stays as it is and can be read. What and name say what it is.
 func (db *DB) mustEnd(what, name string, work func() error) error {

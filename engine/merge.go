@@ -194,11 +194,7 @@ func (db *DB) mergeTenants(ctx context.Context, tenants []*Tenant, settle bool) 
 			if !settle && db.worker.shuns(t, job.target, loopMerge) {
 				continue
 			}
-			var c *change
-			err := db.contain(func() (err error) {
-				c, err = t.mergeSegments(job)
-				return err
-			})
+			c, err := db.containChange(func() (*change, error) { return t.mergeSegments(job) })
 			db.worker.shun(err, t, job.target, loopMerge)
 			if err != nil {
 				if !isContained(err) {

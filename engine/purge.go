@@ -175,11 +175,7 @@ func (t *Tenant) rewriteSegments(ctx context.Context, last uint64, users *roarin
 			if clean[h.Segment] == last {
 				continue
 			}
-			var c *change
-			err := t.db.contain(func() (err error) {
-				c, err = t.rewriteSegment(h, users)
-				return err
-			})
+			c, err := t.db.containChange(func() (*change, error) { return t.rewriteSegment(h, users) })
 			switch {
 			case isContained(err):
 				failed = errors.Join(failed, fmt.Errorf("erase from tenant %q: %w", t.name, err))

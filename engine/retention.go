@@ -64,11 +64,7 @@ func (t *Tenant) expire(ctx context.Context) error {
 		if s.to > cutoff && (s.damaged != nil || !hasBefore(s.sealed, cutoff)) {
 			continue
 		}
-		var c *change
-		err := t.db.contain(func() (err error) {
-			c, err = t.dropBefore(s, cutoff)
-			return err
-		})
+		c, err := t.db.containChange(func() (*change, error) { return t.dropBefore(s, cutoff) })
 		if err != nil {
 			err = fmt.Errorf("retention of tenant %q: %w", t.name, err)
 			if !isContained(err) {

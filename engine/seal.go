@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"cairn/engine/segment"
@@ -83,12 +82,13 @@ func (db *DB) sealSome(ctx context.Context, jobs []sealJob) error {
 	if err != nil {
 		return err
 	}
-	var changes []*change
+	var changes, rest []*change
 	for i, c := range held {
 		if left[i] == nil {
 			changes = append(changes, c)
 			continue
 		}
+		rest = append(rest, c)
 		for _, s := range c.sealed {
 			db.worker.shun(left[i], c.tenant, s.span, loopSeal)
 		}
@@ -98,7 +98,7 @@ func (db *DB) sealSome(ctx context.Context, jobs []sealJob) error {
 			return err
 		}
 	}
-	held = slices.DeleteFunc(held, func(c *change) bool { return slices.Contains(changes, c) })
+	held = rest
 	for _, c := range changes {
 		db.counters.sealed(c)
 		db.worker.touch(c.tenant)
