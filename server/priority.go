@@ -14,10 +14,10 @@ const (
 	firstFor = 5 * time.Millisecond
 	// firstShare is the share of the time that queries may go first in, in the long run, and firstSaved how much of it
 	// is saved up while none run. Without it, questions asked one after the other would keep events out.
-	firstShare = 0.5
+	firstShare = 0.4
 	firstSaved = 40 * time.Millisecond
-	// linger is how long work behind the scenes stands still after a query that went first: the next question often
-	// follows at once, and is seen when a processor has nothing else to run.
+	// linger is how much longer all that stands still does so after a query that went first: the next question often
+	// follows at once, and is seen when a processor has nothing else to run. It counts as time that queries go first.
 	linger = 500 * time.Microsecond
 	// standTime is after how long what stands still looks whether it may go on; a processor with nothing else to do
 	// makes a millisecond of it.
@@ -39,7 +39,7 @@ type priority struct {
 	at    time.Duration
 
 	asked atomic.Int64 // when the latest query began; 0: there was none
-	until atomic.Int64 // until when some query goes first; 0: none does
+	until atomic.Int64 // until when some query goes first, or one that did may be followed by the next; 0: never yet
 }
 
 func newPriority(hold func(time.Duration)) *priority {
@@ -88,17 +88,15 @@ func (p *priority) end(until time.Duration) {
 	p.account(now)
 	i := slices.Index(p.first, until)
 	p.first = slices.Delete(p.first, i, i+1)
-	behind := now
+	until = now
 	if p.saved > 0 {
-		p.saved -= linger
-		behind += linger
+		until += linger
 	}
-	last := time.Duration(0)
-	if len(p.first) > 0 {
-		last = slices.Max(p.first)
+	for _, other := range p.first {
+		until = max(until, other)
 	}
-	p.until.Store(int64(last))
-	p.hold(max(behind, last) - now)
+	p.until.Store(int64(until))
+	p.hold(until - now)
 }
 
 // standStill waits while a query goes first.

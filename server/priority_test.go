@@ -34,16 +34,20 @@ func TestQueriesGoFirst(t *testing.T) {
 			time.Sleep(took)
 			first = min(first, took)
 			p.end(until)
-			if p.left() != 0 || h.left() > linger {
-				t.Errorf("after its end it goes first for %v, and what is behind the scenes stands still for %v", p.left(), h.left())
+			if p.left() > linger || h.left() != p.left() {
+				t.Errorf("after its end bodies stand still for %v, and what is behind the scenes for %v", p.left(), h.left())
 			}
 			return first
 		}
-		if first := query(time.Second); first != firstFor {
-			t.Errorf("a long query goes first for %v", first)
+		if first := query(time.Second); first != firstFor || p.left() != linger {
+			t.Errorf("a long query goes first for %v, and bodies stand still for %v after it", first, p.left())
 		}
-		// Short ones, one after the other: what was saved up is used, and then they have their share. Of that, some
-		// goes to what stands still after them.
+		time.Sleep(linger)
+		if p.left() != 0 || h.left() != 0 {
+			t.Errorf("long after it bodies stand still for %v, and what is behind the scenes for %v", p.left(), h.left())
+		}
+		// Short ones, one after the other: what was saved up is used, and then they have their share, with what stands
+		// still after them.
 		var first time.Duration
 		const queries = 1000
 		for range queries {
@@ -76,8 +80,8 @@ func TestQueriesGoFirstTogether(t *testing.T) {
 			t.Errorf("the earlier then goes first for %v and %v, not %v", p.left(), h.left(), want)
 		}
 		p.end(one)
-		if p.left() != 0 {
-			t.Errorf("none runs and goes first for %v", p.left())
+		if p.left() != linger {
+			t.Errorf("none runs, and bodies stand still for %v", p.left())
 		}
 		const at = 6
 		first, rounds := time.Duration(0), 1000
@@ -122,7 +126,7 @@ func TestBodiesStandStill(t *testing.T) {
 			p.end(until)
 		}()
 		p.standStill()
-		if stood := time.Since(start); stood < time.Millisecond || stood > time.Millisecond+standTime {
+		if stood, want := time.Since(start), time.Millisecond+linger; stood < want || stood > want+standTime {
 			t.Errorf("it stood still for %v of a query that took 1 ms", stood)
 		}
 	})
