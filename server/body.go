@@ -73,9 +73,8 @@ func (r *request) readBody(class bodyClass) ([]byte, error) {
 
 func (r *request) readStream(declared, limit int64) error {
 	stream := r.Request.BodyStream()
-	started := time.Now()
 	leased := int64(0)
-	limited := false
+	var started time.Time // of what does not come with the header
 	for {
 		have := int64(len(r.body.bytes))
 		want := int64(pieceMax)
@@ -91,7 +90,9 @@ func (r *request) readStream(declared, limit int64) error {
 		}
 		r.body.grow(int(want))
 		if have >= prefetched || declared < 0 { // what came with the header is there already
-			limited = true
+			if started.IsZero() {
+				started = time.Now()
+			}
 			deadline := started.Add(r.s.opt.BodyGrace + time.Duration(have)*time.Second/bodyRate)
 			if err := r.SetReadDeadline(deadline); err != nil {
 				return err
@@ -107,7 +108,7 @@ func (r *request) readStream(declared, limit int64) error {
 				return cutShort(io.ErrUnexpectedEOF)
 			}
 			r.bodyRead = true
-			if limited {
+			if !started.IsZero() {
 				return r.SetReadDeadline(time.Time{})
 			}
 			return nil

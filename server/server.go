@@ -189,6 +189,7 @@ func (s *Server) newHTTP(handler fasthttp.RequestHandler) *fasthttp.Server {
 		WriteTimeout:       s.opt.WriteTimeout,
 		IdleTimeout:        s.opt.IdleTimeout,
 		CloseOnShutdown:    true,
+		LazyRequestTime:    true,
 
 		NoDefaultServerHeader:        true,
 		DisablePreParseMultipartForm: true,
@@ -202,7 +203,7 @@ func (s *Server) Serve(ln net.Listener) error { return serve(s.public, ln) }
 func (s *Server) ServeAdmin(ln net.Listener) error { return serve(s.admin, ln) }
 
 func serve(h *fasthttp.Server, ln net.Listener) error {
-	if err := h.Serve(ln); err != nil {
+	if err := h.Serve(coarseListener{ln}); err != nil {
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 	}
 	return nil
