@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math"
-	"slices"
 
 	"cairn/engine/column"
 	"cairn/engine/segment"
@@ -82,7 +81,8 @@ func (s *span) joinTiny() {
 			s.hotBytes -= b.bytes
 		}
 		s.hotBytes += joined.bytes
-		s.hot = append(slices.Clone(s.hot[:n-tinyFan]), joined)
+		// Older views have the blocks; those that come next find room.
+		s.hot = append(append(make([]hotBlock, 0, n+tinyFan), s.hot[:n-tinyFan]...), joined)
 	}
 }
 
