@@ -4,6 +4,7 @@
 // The server is a process of its own on the same machine, the clients are in this one, on 64
 // connections. For each size of body:
 //
+//	bare        closed loop, of an HTTP server that stores nothing: what the machine gives at that moment
 //	saturation  closed loop: every connection sends its next request when it has the answer to the last
 //	held        open loop: requests become due by the clock, at a share of that rate; the highest share
 //	            at which the server keeps up
@@ -36,6 +37,9 @@ type Options struct {
 	// and ends in order on SIGINT. name tells the servers of one measurement apart. settle asks for all
 	// background work to be done before the address is printed.
 	Server func(dir, name string, settle bool) *exec.Cmd
+	// Bare returns the command of a server that counts the lines of the bodies that are posted to it, answers as if it
+	// had stored them, and is like Server's otherwise; nil: bare is not measured.
+	Bare func() *exec.Cmd
 	// Dir is where data directories are made, which are removed.
 	Dir string
 	// Connections to the server; 64.
@@ -174,6 +178,9 @@ func (o *Options) body(ctx context.Context, events int) (m *BodyReport, err erro
 	if _, err := drive(0, o.Seconds/3); err != nil { // the first meetings: connections, users, pools
 		return nil, err
 	}
+	if m.Bare, err = o.bare(ctx, events, requests); err != nil {
+		return nil, err
+	}
 	o.Progress("bodies of %d: saturation", events)
 	if m.Saturation, err = drive(0, o.Seconds); err != nil {
 		return nil, err
@@ -199,6 +206,22 @@ func (o *Options) body(ctx context.Context, events int) (m *BodyReport, err erro
 	}
 	m.AfterBytes = p.memory()
 	return m, nil
+}
+
+// bare measures the server that stores nothing. Machines that share their processors with others are twice as fast in
+// one minute as in the next; what it does in the minute of a measurement tells which it was.
+func (o *Options) bare(ctx context.Context, events int, requests *supply) (phase Phase, err error) {
+	if o.Bare == nil {
+		return Phase{}, nil
+	}
+	o.Progress("bodies of %d: a server that stores nothing", events)
+	p, err := launch(ctx, o.Bare())
+	if err != nil {
+		return Phase{}, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	p.dir = o.Dir
+	return o.drive(ctx, p, requests, 0, o.Seconds)
 }
 
 // start starts a server on a directory of its own.

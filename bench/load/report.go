@@ -21,6 +21,7 @@ type Report struct {
 // BodyReport tells of one size of body. Memory is the server's, resident.
 type BodyReport struct {
 	Events      int   `json:"events"` // a body
+	Bare        Phase `json:"bare"`   // of a server that stores nothing; zero: not measured
 	Saturation  Phase `json:"saturation"`
 	Held        Phase `json:"held"` // the last rate tried; Held.Held says whether it was
 	Half        Phase `json:"half"`
@@ -85,7 +86,7 @@ func (r *Report) Text() string {
 }
 
 func (r *Report) rates(b *strings.Builder) {
-	t := table.Table{{"durable, a second", "saturation", "held", "of it", "events held", "target", ""}}
+	t := table.Table{{"durable, a second", "bare HTTP", "saturation", "held", "of it", "events held", "target", ""}}
 	for _, m := range r.Bodies {
 		held := perSecond(m.Held.Requests, m.Held)
 		target, verdict := "", ""
@@ -98,9 +99,13 @@ func (r *Report) rates(b *strings.Builder) {
 		if !m.Held.Held {
 			verdict = "no rate held"
 		}
+		bare := ""
+		if m.Bare.Requests > 0 {
+			bare = whole(perSecond(m.Bare.Requests, m.Bare)) + " req"
+		}
 		saturation := perSecond(m.Saturation.Requests, m.Saturation)
 		t = append(t, []string{
-			"bodies of " + table.Count(m.Events), whole(saturation) + " req", whole(held) + " req", fmt.Sprintf("%.0f %%", 100*m.Held.Rate/saturation),
+			"bodies of " + table.Count(m.Events), bare, whole(saturation) + " req", whole(held) + " req", fmt.Sprintf("%.0f %%", 100*m.Held.Rate/saturation),
 			whole(perSecond(m.Held.Events, m.Held)), target, verdict,
 		})
 	}

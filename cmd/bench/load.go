@@ -43,7 +43,8 @@ func (c *loadCmd) Run(ctx context.Context) error {
 			}
 			return exec.Command(self, args...)
 		},
-		Dir: c.Dir, Connections: c.Connections, Bodies: c.Bodies, Seconds: c.Seconds, History: c.History, IDs: c.IDs, Progress: progress,
+		Bare: func() *exec.Cmd { return exec.Command(self, "bare") },
+		Dir:  c.Dir, Connections: c.Connections, Bodies: c.Bodies, Seconds: c.Seconds, History: c.History, IDs: c.IDs, Progress: progress,
 	})
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 // TestMain lets the test's binary be the server that is measured.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "serve" {
+	if len(os.Args) > 1 && (os.Args[1] == "serve" || os.Args[1] == "bare") {
 		main()
 		return
 	}
@@ -32,7 +32,8 @@ func TestLoad(t *testing.T) {
 				}
 				return exec.Command(os.Args[0], args...)
 			},
-			Dir: t.TempDir(), Connections: 8, Bodies: []int{1, 50}, Seconds: 0.1, Events: 2000, History: 5000, IDs: ids,
+			Bare: func() *exec.Cmd { return exec.Command(os.Args[0], "bare") },
+			Dir:  t.TempDir(), Connections: 8, Bodies: []int{1, 50}, Seconds: 0.1, Events: 2000, History: 5000, IDs: ids,
 			Progress: t.Logf,
 		})
 		if err != nil {
@@ -41,6 +42,9 @@ func TestLoad(t *testing.T) {
 		for _, m := range report.Bodies {
 			if m.Verified == 0 || m.Verified%m.Events != 0 || m.Saturation.Events == 0 || m.Half.Events == 0 || m.Half.Rate != m.Held.Rate/2 {
 				t.Errorf("%+v", m)
+			}
+			if m.Bare.Events == 0 || m.Bare.Events%m.Events != 0 || m.Bare.Shed != 0 {
+				t.Errorf("bare: %+v", m.Bare)
 			}
 			if p := m.Saturation; p.P50 <= 0 || p.P99 < p.P50 || p.P999 < p.P99 || p.Max < p.P999 {
 				t.Errorf("latencies %+v", p)

@@ -28,6 +28,7 @@ type command struct {
 	Run   suiteCmd `cmd:"" name:"suite" default:"withargs" help:"Run a suite: import, appends, size and queries."`
 	Load  loadCmd  `cmd:"" help:"Measure a server under load, in a process of its own."`
 	Serve serveCmd `cmd:"" hidden:"" help:"Be the server that load measures."`
+	Bare  bareCmd  `cmd:"" hidden:"" help:"Be a server that stores nothing."`
 }
 
 type suiteCmd struct {
