@@ -14,7 +14,7 @@ const (
 	firstFor = 5 * time.Millisecond
 	// firstShare is the share of the time that queries may go first in, in the long run, and firstSaved how much of it
 	// is saved up while none run. Without it, questions asked one after the other would keep events out.
-	firstShare = 0.4
+	firstShare = 0.25
 	firstSaved = 40 * time.Millisecond
 	// linger is how much longer all that stands still does so after a query that went first: the next question often
 	// follows at once, and is seen when a processor has nothing else to run. It counts as time that queries go first.
