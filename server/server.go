@@ -51,12 +51,14 @@ type Options struct {
 	Queries        int           // running at once; twice the number of CPUs, at least 4
 	QueriesWaiting int           // of one tenant; 64. More answers 429
 	QueryWait      time.Duration // at most, for a turn; 10 s
-	HeaderTimeout  time.Duration // for the header of a request; 20 s
-	BodyGrace      time.Duration // for the beginning of a body, which then has to come at 16 KiB/s; 20 s
-	WriteTimeout   time.Duration // for an answer, or a piece of 64 KiB of one that is streamed; 120 s
-	IdleTimeout    time.Duration // between requests of a connection; 120 s
 	Connections    int           // at once; 2,048
 	ConnectionsIP  int           // at once from one address; 1,024
+
+	// What a client may take; without TLS it may be a second more.
+	HeaderTimeout time.Duration // for the header of a request; 20 s
+	BodyGrace     time.Duration // for the beginning of a body, which then has to come at 16 KiB/s; 20 s
+	WriteTimeout  time.Duration // for an answer, or a piece of 64 KiB of one that is streamed; 120 s
+	IdleTimeout   time.Duration // between requests of a connection; 120 s
 
 	// AdminPublic serves on the public listener what is else for the admin listener only.
 	AdminPublic bool
