@@ -220,7 +220,6 @@ func (o *Options) bare(ctx context.Context, events int, requests *supply) (phase
 		return Phase{}, err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	p.dir = o.Dir
 	return o.drive(ctx, p, requests, 0, o.Seconds)
 }
 

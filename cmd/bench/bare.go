@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"fmt"
-	"net"
 	"strconv"
 
 	"github.com/valyala/fasthttp"
@@ -12,13 +10,8 @@ import (
 
 type bareCmd struct{}
 
-// Run serves on a free port, whose address it prints, what clients send and nothing is done with: what an HTTP
-// server takes that answers as Cairn does, with the library that Cairn uses.
+// Run answers what clients send as Cairn does, with the library that Cairn uses, and does nothing with it.
 func (c *bareCmd) Run(ctx context.Context) error {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
 	srv := &fasthttp.Server{
 		NoDefaultServerHeader: true,
 		MaxRequestBodySize:    64 << 20,
@@ -28,16 +21,5 @@ func (c *bareCmd) Run(ctx context.Context) error {
 			r.SetBody(append(strconv.AppendInt([]byte(`{"ok":`), int64(lines), 10), `,"duplicate":0,"rejected":0,"verdicts":[]}`...))
 		},
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
-	fmt.Println(ln.Addr())
-	select {
-	case err := <-served:
-		return err
-	case <-ctx.Done():
-	}
-	if err := srv.Shutdown(); err != nil {
-		return err
-	}
-	return <-served
+	return serveUntil(ctx, srv.Serve, srv.ShutdownWithContext)
 }

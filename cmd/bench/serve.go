@@ -44,17 +44,22 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 		}
 		debug.FreeOSMemory()
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
 	processors := server.AddProcessor()
 	srv, err := server.New(db, server.Options{Logger: log, Processors: processors})
 	if err != nil {
 		return err
 	}
+	return serveUntil(ctx, srv.Serve, srv.Shutdown)
+}
+
+// serveUntil serves on a free port of loopback, whose address it prints, until ctx is done, and then shuts down.
+func serveUntil(ctx context.Context, serve func(net.Listener) error, shutdown func(context.Context) error) error {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
 	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
+	go func() { served <- serve(ln) }()
 	fmt.Println(ln.Addr())
 	select {
 	case err := <-served:
@@ -63,7 +68,7 @@ func (c *serveCmd) Run(ctx context.Context) (err error) {
 	}
 	drain, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := srv.Shutdown(drain); err != nil {
+	if err := shutdown(drain); err != nil {
 		return err
 	}
 	return <-served
